@@ -3,18 +3,11 @@
 //! A queue belongs to one namespace. So a target that is called in several namespaces has several queues, and each gets an equal share
 //! of the limit.
 
+use interlock_client::task_queues::{self, QueueRateLimit};
 use interlock_domain::ids::TargetId;
 use interlock_domain::target_entity::{Limit, LimitRecord, Rate};
 use interlock_workflows::LimitSetting;
-use temporalio_client::grpc::WorkflowService;
-use temporalio_common::protos::temporal::api::enums::v1::TaskQueueType;
-use temporalio_common::protos::temporal::api::taskqueue::v1::{RateLimit, TaskQueue};
-use temporalio_common::protos::temporal::api::workflowservice::v1::update_task_queue_config_request::RateLimitUpdate;
-use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    DescribeTaskQueueRequest, UpdateTaskQueueConfigRequest,
-};
 use temporalio_sdk::activities::ActivityError;
-use tonic::Request;
 
 use crate::provision::again;
 use crate::worker_context::WorkerContext;
@@ -28,21 +21,12 @@ pub(crate) async fn set_limit(worker: &WorkerContext, setting: LimitSetting) -> 
     let reason = serde_json::to_string(&record).map_err(|error| again("unwritable", error.to_string(), None))?;
     let namespaces = namespaces(worker, &target);
     let share = record.limit.0.map(|rate| share(rate, namespaces.len()));
+    let queue = worker.targets.routing().provisioning_queue(&target);
     let mut failed = None;
     for namespace in namespaces {
-        let request = UpdateTaskQueueConfigRequest {
-            namespace: namespace.clone(),
-            identity: worker.targets.identity(),
-            task_queue: worker.targets.routing().provisioning_queue(&target),
-            task_queue_type: TaskQueueType::Activity.into(),
-            update_queue_rate_limit: Some(RateLimitUpdate {
-                rate_limit: share.map(|requests_per_second| RateLimit { requests_per_second }),
-                reason: reason.clone(),
-            }),
-            ..Default::default()
-        };
-        if let Err(status) = worker.targets.client().clone().update_task_queue_config(Request::new(request)).await {
-            failed = Some(format!("in the namespace '{namespace}': {}", status.message()));
+        let limit = QueueRateLimit { reason: reason.clone(), requests_per_second: share };
+        if let Err(error) = task_queues::set_rate_limit(worker.targets.client(), &namespace, &queue, limit).await {
+            failed = Some(format!("in the namespace '{namespace}': {}", error.message()));
         }
     }
     tracing::info!(%target, state = record.state, limit = ?record.limit.0.map(Rate::get), "the limit of a target");
@@ -55,29 +39,17 @@ pub(crate) async fn set_limit(worker: &WorkerContext, setting: LimitSetting) -> 
 /// The state of the target's queue. `None` if it cannot be read.
 pub(crate) async fn record(worker: &WorkerContext, target: &TargetId) -> Option<LimitRecord> {
     let namespaces = namespaces(worker, target);
-    let request = DescribeTaskQueueRequest {
-        namespace: namespaces.first()?.clone(),
-        task_queue: Some(TaskQueue {
-            name: worker.targets.routing().provisioning_queue(target),
-            ..TaskQueue::default()
-        }),
-        task_queue_type: TaskQueueType::Activity.into(),
-        report_config: true,
-        ..Default::default()
-    };
-    let described = worker.targets.client().clone().describe_task_queue(Request::new(request)).await;
-    let config = match described {
-        Ok(answer) => answer.into_inner().config,
-        Err(status) => {
-            tracing::warn!(%target, %status, "cannot read the limit of a target's queue");
+    let queue = worker.targets.routing().provisioning_queue(target);
+    let limit = match task_queues::rate_limit(worker.targets.client(), namespaces.first()?, &queue).await {
+        Ok(limit) => limit,
+        Err(error) => {
+            tracing::warn!(%target, status = %error, "cannot read the limit of a target's queue");
             return None;
         }
     };
-    // A limit that was never set has no metadata. It is the server's own limit for all queues, not the target's.
-    let queue =
-        config.and_then(|config| config.queue_rate_limit).and_then(|queue| Some((queue.metadata?, queue.rate_limit)));
-    let written = queue.as_ref().and_then(|(metadata, _)| serde_json::from_str::<LimitRecord>(&metadata.reason).ok());
-    let of_server = queue.and_then(|(_, rate)| rate).map(|rate| f64::from(rate.requests_per_second));
+    // A limit that was never set on the queue is the server's own limit for all queues, not the target's.
+    let written = limit.as_ref().and_then(|limit| serde_json::from_str::<LimitRecord>(&limit.reason).ok());
+    let of_server = limit.and_then(|limit| limit.requests_per_second).map(f64::from);
     Some(read_back(written, of_server))
 }
 

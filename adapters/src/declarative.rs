@@ -15,6 +15,7 @@ mod condition;
 mod connector;
 mod credentials;
 mod duration;
+mod interpretation;
 mod operation;
 mod path;
 mod pointer;
@@ -27,7 +28,6 @@ mod status_set;
 mod template;
 mod template_names;
 mod variables;
-mod verdict;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -49,8 +49,8 @@ use attempt::Attempt;
 use auth::Auth;
 use connector::Connector;
 use credentials::Credentials;
+use interpretation::Interpretation;
 pub use shipped::{SHIPPED, shipped};
-use verdict::Verdict;
 
 /// All faults of an adapter file, by line. Empty if the file is valid.
 ///
@@ -196,7 +196,7 @@ impl Adapter for DeclarativeAdapter {
         };
         let (begun, variables) = (Instant::now(), variables::of_call(call, &self.parameters));
         let verification = match self.attempt(call.timeout).ask(question, &variables).await {
-            Ok((verdict, _)) => verdict.into_verification(),
+            Ok((interpretation, _)) => interpretation.into_verification(),
             Err(outcome) => {
                 Verification::Unclear { detail: format!("the read-back request failed: {}", outcome.class()) }
             }
@@ -215,7 +215,7 @@ impl Adapter for DeclarativeAdapter {
         };
         let variables = variables::of_resource(&self.target, resource, &self.parameters);
         let asked = self.attempt(self.request_timeout).ask(question, &variables).await;
-        asked.map(|(verdict, _)| verdict).and_then(Verdict::into_holder_answer)
+        asked.map(|(interpretation, _)| interpretation).and_then(Interpretation::into_holder_answer)
     }
 
     async fn health(&self) -> Result<(), Outcome> {

@@ -50,9 +50,9 @@ pub(crate) struct Request<'a> {
     pub(crate) timeout: Duration,
 }
 
-/// A target's answer.
+/// A target's response to a request.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct TargetResponse {
     /// The status.
     pub(crate) status: StatusCode,
     /// The pause that it asks for.
@@ -144,12 +144,12 @@ impl Exchange {
     }
 
     /// Sends a request and reads the whole answer.
-    pub(crate) async fn send(&self, request: Request<'_>) -> Result<Answer, Failure> {
+    pub(crate) async fn send(&self, request: Request<'_>) -> Result<TargetResponse, Failure> {
         self.send_with(request, Extras::default()).await
     }
 
     /// Like [`Self::send`], with extras.
-    pub(crate) async fn send_with(&self, request: Request<'_>, extras: Extras<'_>) -> Result<Answer, Failure> {
+    pub(crate) async fn send_with(&self, request: Request<'_>, extras: Extras<'_>) -> Result<TargetResponse, Failure> {
         // The URL is not a field, since its path names subscribers. The span has the level `ERROR`, so it exists at every log level.
         let span = tracing::error_span!(
             "request",
@@ -170,7 +170,7 @@ impl Exchange {
 
     /// Runs within the span of the request, since the target is told about this span. The answer no longer contains the request's
     /// credentials, should the target echo them.
-    async fn exchange(&self, request: Request<'_>, extras: Extras<'_>) -> Result<Answer, Failure> {
+    async fn exchange(&self, request: Request<'_>, extras: Extras<'_>) -> Result<TargetResponse, Failure> {
         let mut url = self.url(request.path);
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(request.query);
@@ -204,7 +204,13 @@ impl Exchange {
             bytes.extend_from_slice(&chunk);
         }
         let body = serde_json::from_slice(&bytes).ok().map(|body| redaction.json(body));
-        Ok(Answer { status, retry_after, headers: redaction.headers(headers), body, raw: redaction.bytes(bytes) })
+        Ok(TargetResponse {
+            status,
+            retry_after,
+            headers: redaction.headers(headers),
+            body,
+            raw: redaction.bytes(bytes),
+        })
     }
 
     fn url(&self, path: &[&str]) -> Url {
@@ -259,7 +265,7 @@ impl Failure {
     }
 }
 
-impl Answer {
+impl TargetResponse {
     /// The pause that the target asks for, in milliseconds.
     pub(crate) fn retry_after_ms(&self) -> Option<u64> {
         self.retry_after.map(|wait| wait.as_millis().try_into().unwrap_or(u64::MAX))

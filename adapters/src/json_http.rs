@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use crate::adapter::{Adapter, Call, Capabilities, OnAmbiguous, Verification};
 use crate::error::RegistryError;
-use crate::exchange::{Answer, Exchange, Failure, Request};
+use crate::exchange::{Exchange, Failure, Request, TargetResponse};
 use crate::release;
 use crate::settings::TargetSettings;
 
@@ -68,7 +68,7 @@ impl JsonHttpAdapter {
         })
     }
 
-    async fn ask(&self, path: &[&str]) -> Result<Answer, Outcome> {
+    async fn ask(&self, path: &[&str]) -> Result<TargetResponse, Outcome> {
         let timeout = self.request_timeout;
         let request = Request { method: Method::GET, path, query: &[], headers: &[], body: None, timeout };
         let answer = self.exchange.send(request).await.map_err(Failure::of_read)?;
@@ -170,7 +170,7 @@ impl Adapter for JsonHttpAdapter {
 }
 
 impl JsonHttpAdapter {
-    fn outcome_of(answer: &Answer) -> Outcome {
+    fn outcome_of(answer: &TargetResponse) -> Outcome {
         if let Some(outcome) = answer.outcome_of_refusal() {
             return outcome;
         }
@@ -195,16 +195,16 @@ impl JsonHttpAdapter {
     }
 }
 
-fn field<'a>(answer: &'a Answer, name: &str) -> Option<&'a Value> {
+fn field<'a>(answer: &'a TargetResponse, name: &str) -> Option<&'a Value> {
     answer.body.as_ref()?.get(name)
 }
 
-fn text<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+fn text<'a>(answer: &'a TargetResponse, name: &str) -> Option<&'a str> {
     field(answer, name).and_then(Value::as_str)
 }
 
 /// The target's code if it is valid (snake case), otherwise one made from the status.
-fn code_of(answer: &Answer) -> ReasonCode {
+fn code_of(answer: &TargetResponse) -> ReasonCode {
     let is_code = |code: &&str| {
         !code.is_empty()
             && code.len() <= CODE_BYTES_MAX
@@ -217,7 +217,7 @@ fn code_of(answer: &Answer) -> ReasonCode {
 }
 
 /// The target's sentence, otherwise one made from the status.
-fn detail_of(answer: &Answer) -> String {
+fn detail_of(answer: &TargetResponse) -> String {
     ["detail", "message", "title"].into_iter().find_map(|name| field(answer, name).and_then(Value::as_str)).map_or_else(
         || format!("the target responded with status {}", answer.status),
         |text| text.chars().take(DETAIL_CHARS_MAX).collect(),

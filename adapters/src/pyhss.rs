@@ -64,12 +64,12 @@ pub struct PyhssAdapter {
 }
 
 /// The result of reading back an operation.
-enum Standing {
+enum EffectState {
     /// The target is in the state that the operation asks for.
     InPlace,
     /// It is not, or only in part.
     Missing,
-    /// Somebody else has what the operation needs.
+    /// Another subscriber has what the operation needs.
     HeldBy(Option<String>),
 }
 
@@ -91,15 +91,15 @@ impl PyhssAdapter {
     }
 
     /// Reads back the current state of this call's operation.
-    async fn standing(&self, call: &Call) -> Result<Standing, Outcome> {
+    async fn effect_state(&self, call: &Call) -> Result<EffectState, Outcome> {
         let attempt = Attempt::new(self, call);
         match call.operation.as_str() {
-            "assign_number" => assign_number::standing(&attempt).await,
-            "release_number" => release_number::standing(&attempt).await,
-            "create_subscriber" => create_subscriber::standing(&attempt).await,
-            "remove_subscriber" => remove_subscriber::standing(&attempt).await,
-            "swap_sim" => swap_sim::standing(&attempt).await,
-            "update_service" | "set_enabled" => service::standing(&attempt).await,
+            "assign_number" => assign_number::effect_state(&attempt).await,
+            "release_number" => release_number::effect_state(&attempt).await,
+            "create_subscriber" => create_subscriber::effect_state(&attempt).await,
+            "remove_subscriber" => remove_subscriber::effect_state(&attempt).await,
+            "swap_sim" => swap_sim::effect_state(&attempt).await,
+            "update_service" | "set_enabled" => service::effect_state(&attempt).await,
             other => Err(unknown_operation(other)),
         }
     }
@@ -144,11 +144,11 @@ impl Adapter for PyhssAdapter {
     }
 
     async fn verify(&self, call: &Call) -> Verification {
-        match self.standing(call).await {
-            Ok(Standing::InPlace) => Verification::Applied,
-            Ok(Standing::HeldBy(holder)) => Verification::InUse { holder },
+        match self.effect_state(call).await {
+            Ok(EffectState::InPlace) => Verification::Applied,
+            Ok(EffectState::HeldBy(holder)) => Verification::InUse { holder },
             // The step took effect, and the row was changed again since.
-            Ok(Standing::Missing) => match self.is_recorded(call).await {
+            Ok(EffectState::Missing) => match self.is_recorded(call).await {
                 Ok(true) => Verification::Applied,
                 Ok(false) => Verification::NotApplied,
                 Err(outcome) => Verification::Unclear { detail: detail_of(&outcome) },

@@ -41,13 +41,13 @@ pub fn reference_page() -> String {
     page
 }
 
-/// The texts of the catalogue are for terminals too, where what is typed stands in single quotes.
+/// Converts the quotes of the catalogue, whose texts are also for terminals, to Markdown: user input is in single quotes.
 fn in_markdown(text: &str) -> String {
     let mut markdown = String::new();
     let mut before = ' ';
     let mut is_quoted = false;
     for letter in text.chars() {
-        // An apostrophe has a letter before it and stands outside of quotes.
+        // An apostrophe follows a letter and is not within quotes.
         let is_quote = letter == '\'' && (is_quoted || !before.is_alphanumeric());
         is_quoted ^= is_quote;
         markdown.push(if is_quote { '`' } else { letter });

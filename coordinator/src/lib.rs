@@ -1,7 +1,7 @@
-//! Interlock's program: the command line, the demonstration, and all of Interlock on one machine ([`local`]). The binary `interlock`
-//! is [`cli::run`] and nothing else.
+//! Interlock's program: the command line, the demo, and all of Interlock on one machine ([`local`]). The binary `interlock`
+//! only calls [`cli::run`].
 //!
-//! What the commands do is in crates of their own, below `coordinator/`: here is only how they are called, and what they print.
+//! What the commands do is in separate crates below `coordinator/`; this crate only parses command lines and prints results.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod cli;

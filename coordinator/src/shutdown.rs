@@ -13,7 +13,7 @@ const EXIT_CODE_AT_ONCE: i32 = 130;
 /// Call it once, inside a runtime.
 ///
 /// # Errors
-/// [`Fault`] `signals_unavailable` where the process cannot listen to signals.
+/// [`Fault`] `signals_unavailable` if the process cannot listen to signals.
 pub fn on_signals() -> Result<CancellationToken, Fault> {
     let listen = |kind| {
         signal(kind).map_err(|error| {

@@ -11,8 +11,8 @@
 //!
 //! A local activity also runs before its workflow task is recorded, and the task may have to be retried. So the machine's effects run
 //! as local activities only if messages alone caused them. Other effects run as normal activities on the entity's own queue, which the
-//! server starts after the task that decided them is recorded ([`Recording`], design §4.15). Runs of 0.1.0 do not have this until they
-//! continue as new ([`Edition`]).
+//! server starts after the task that decided them is recorded ([`Recording`],
+//! `coordinator/docs/inside/effects.md`). Runs of 0.1.0 do not have this until they continue as new ([`Edition`]).
 //!
 //! If an operator reset the workflow, the machine learns this before any other input ([`ResetWatch`]), and continues in another run.
 //!

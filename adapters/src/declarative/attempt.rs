@@ -8,12 +8,12 @@ use interlock_domain::outcome::Outcome;
 
 use super::class::Class;
 use super::credentials::{Credentials, Proof};
+use super::interpretation::Interpretation;
 use super::operation::{Branch, Flow, Inquiry};
 use super::request::{Content, Rendering, RequestTemplate};
 use super::template::NotRendered;
 use super::variables::Variables;
-use super::verdict::Verdict;
-use crate::exchange::{Answer, Exchange, Extras, Failure, Request};
+use crate::exchange::{Exchange, Extras, Failure, Request, TargetResponse};
 
 /// The state of one attempt.
 pub(super) struct Attempt<'a> {
@@ -40,29 +40,29 @@ impl Attempt<'_> {
             Flow::Write(inquiry) => return self.write(inquiry, variables).await,
             Flow::LookUp(lookup) => lookup,
         };
-        let (verdict, answer) = match self.ask(&lookup.question, variables).await {
+        let (interpretation, answer) = match self.ask(&lookup.question, variables).await {
             Ok(judged) => judged,
             Err(outcome) => return outcome,
         };
-        match verdict.class {
+        match interpretation.class {
             Class::Found => self.branch(&lookup.if_found, &variables.with_found(&lookup.bind, &answer)).await,
             Class::Absent => self.branch(&lookup.if_absent, variables).await,
-            _ => verdict.into_outcome_of_question(),
+            _ => interpretation.into_outcome_of_question(),
         }
     }
 
     async fn branch(&self, branch: &Branch, variables: &Variables) -> Outcome {
         match branch {
             Branch::Write(inquiry) => self.write(inquiry, variables).await,
-            Branch::End(saying) => saying.verdict(None, &variables.rendered()).into_outcome(),
+            Branch::End(saying) => saying.interpret(None, &variables.rendered()).into_outcome(),
         }
     }
 
     async fn write(&self, inquiry: &Inquiry, variables: &Variables) -> Outcome {
         match self.exchange(&inquiry.request, variables).await {
             Ok(answer) => {
-                let verdict = inquiry.responses.judge(&answer, &variables.with_answer(&answer).rendered());
-                verdict.into_outcome()
+                let interpretation = inquiry.responses.judge(&answer, &variables.with_answer(&answer).rendered());
+                interpretation.into_outcome()
             }
             Err(NoAnswer::Before(outcome)) => outcome,
             Err(NoAnswer::OnTheWay(failure)) => failure.of_write(),
@@ -73,10 +73,14 @@ impl Attempt<'_> {
     ///
     /// # Errors
     /// An outcome class if the request could not be answered.
-    pub(super) async fn ask(&self, inquiry: &Inquiry, variables: &Variables) -> Result<(Verdict, Answer), Outcome> {
+    pub(super) async fn ask(
+        &self,
+        inquiry: &Inquiry,
+        variables: &Variables,
+    ) -> Result<(Interpretation, TargetResponse), Outcome> {
         let answer = self.exchange(&inquiry.request, variables).await.map_err(NoAnswer::of_question)?;
-        let verdict = inquiry.responses.judge(&answer, &variables.with_answer(&answer).rendered());
-        Ok((verdict, answer))
+        let interpretation = inquiry.responses.judge(&answer, &variables.with_answer(&answer).rendered());
+        Ok((interpretation, answer))
     }
 
     /// Asks whether the target is up. Every answer counts, unless it says that the target is out of service.
@@ -95,13 +99,13 @@ impl Attempt<'_> {
         }
     }
 
-    async fn exchange(&self, request: &RequestTemplate, variables: &Variables) -> Result<Answer, NoAnswer> {
+    async fn exchange(&self, request: &RequestTemplate, variables: &Variables) -> Result<TargetResponse, NoAnswer> {
         let rendering = request.render(&variables.rendered()).map_err(NoAnswer::not_rendered)?;
         self.send_proven(rendering, request.timeout.unwrap_or(self.request_timeout)).await
     }
 
     /// Sends a request with credentials, and once more with new ones if the target rejects the first.
-    async fn send_proven(&self, rendering: Rendering, timeout: Duration) -> Result<Answer, NoAnswer> {
+    async fn send_proven(&self, rendering: Rendering, timeout: Duration) -> Result<TargetResponse, NoAnswer> {
         self.left().ok_or_else(NoAnswer::too_late)?;
         let proof = self.credentials.proof(self.deadline).await.map_err(NoAnswer::Before)?;
         let answer = self.send(&rendering, &proof, timeout).await?;
@@ -114,7 +118,7 @@ impl Attempt<'_> {
         }
     }
 
-    async fn send(&self, rendering: &Rendering, proof: &Proof, timeout: Duration) -> Result<Answer, NoAnswer> {
+    async fn send(&self, rendering: &Rendering, proof: &Proof, timeout: Duration) -> Result<TargetResponse, NoAnswer> {
         let left = self.left().ok_or_else(NoAnswer::too_late)?;
         let path: Vec<&str> = rendering.path.iter().map(String::as_str).collect();
         let query: Vec<(&str, String)> =

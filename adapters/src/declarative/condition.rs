@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::pointer::Pointer;
 use super::scope::Scope;
 use super::template::{JsonTemplate, NotRendered};
-use crate::exchange::Answer;
+use crate::exchange::TargetResponse;
 
 /// The part of the answer that a condition looks at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl Condition {
     }
 
     /// Whether the answer satisfies the condition.
-    pub(super) fn holds(&self, answer: &Answer, variables: &Rendered) -> Result<bool, NotRendered> {
+    pub(super) fn holds(&self, answer: &TargetResponse, variables: &Rendered) -> Result<bool, NotRendered> {
         let found: Vec<Value> = match &self.place {
             Place::Header(name) => answer
                 .headers

@@ -9,11 +9,11 @@ use interlock_domain::toml_text::{Faults, Section, Spot};
 
 use super::class::{Asked, Class};
 use super::duration::read_duration;
+use super::interpretation::Saying;
 use super::pointer::Pointer;
 use super::request::{NamedRequests, RequestTemplate};
 use super::response_table::{ResponseTable, SharedRows};
 use super::scope::Scope;
-use super::verdict::Saying;
 use crate::adapter::{Capabilities, Fence, OnAmbiguous};
 
 /// How long a request may take effect after it was sent, if the file gives no value.

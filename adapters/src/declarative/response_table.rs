@@ -8,10 +8,10 @@ use minijinja::Value as Rendered;
 
 use super::class::Asked;
 use super::condition::Condition;
+use super::interpretation::{Interpretation, Saying};
 use super::scope::Scope;
 use super::status_set::StatusSet;
-use super::verdict::{Saying, Verdict};
-use crate::exchange::Answer;
+use crate::exchange::TargetResponse;
 
 /// One row.
 #[derive(Debug, Clone)]
@@ -63,15 +63,17 @@ impl ResponseTable {
     }
 
     /// The meaning of the answer.
-    pub(super) fn judge(&self, answer: &Answer, variables: &Rendered) -> Verdict {
+    pub(super) fn judge(&self, answer: &TargetResponse, variables: &Rendered) -> Interpretation {
         for row in self.own.iter().chain(&self.shared.rows) {
             match row.is_for(answer, variables) {
-                Ok(true) => return row.saying.verdict(Some(answer), variables),
+                Ok(true) => return row.saying.interpret(Some(answer), variables),
                 Ok(false) => {}
-                Err(path) => return Verdict::ambiguous(format!("'{path}' could not be compared with the response")),
+                Err(path) => {
+                    return Interpretation::ambiguous(format!("'{path}' could not be compared with the response"));
+                }
             }
         }
-        Verdict::unmatched(answer)
+        Interpretation::unmatched(answer)
     }
 }
 
@@ -90,7 +92,7 @@ impl Row {
         Some(Self { status, conditions, saying: saying? })
     }
 
-    fn is_for(&self, answer: &Answer, variables: &Rendered) -> Result<bool, String> {
+    fn is_for(&self, answer: &TargetResponse, variables: &Rendered) -> Result<bool, String> {
         if !self.status.contains(answer.status.as_u16()) {
             return Ok(false);
         }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::pointer::Pointer;
 use crate::adapter::Call;
-use crate::exchange::Answer;
+use crate::exchange::TargetResponse;
 
 type Parameters = BTreeMap<String, String>;
 
@@ -57,7 +57,7 @@ impl Variables {
     }
 
     /// With the variables of an answer.
-    pub(super) fn with_answer(&self, answer: &Answer) -> Self {
+    pub(super) fn with_answer(&self, answer: &TargetResponse) -> Self {
         let mut all = self.0.clone();
         let text = |value: &http::HeaderValue| Value::from(String::from_utf8_lossy(value.as_bytes()));
         let headers: Map<String, Value> =
@@ -69,7 +69,7 @@ impl Variables {
     }
 
     /// With the result of a look-up. Parts that are missing in its answer are missing in templates, too.
-    pub(super) fn with_found(&self, bind: &[(String, Pointer)], answer: &Answer) -> Self {
+    pub(super) fn with_found(&self, bind: &[(String, Pointer)], answer: &TargetResponse) -> Self {
         let mut all = self.0.clone();
         let found =
             |(name, pointer): &(String, Pointer)| Some((name.clone(), pointer.first(answer.body.as_ref()?)?.clone()));

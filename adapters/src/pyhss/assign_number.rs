@@ -7,7 +7,7 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
 use serde_json::{Map, Value};
 
-use super::Standing;
+use super::EffectState;
 use super::arguments::{self, Number};
 use super::attempt::{Attempt, Written};
 use super::places::{Holders, Places};
@@ -53,12 +53,12 @@ async fn look(
     })
 }
 
-pub(super) async fn standing(attempt: &Attempt<'_>) -> Result<Standing, Outcome> {
+pub(super) async fn effect_state(attempt: &Attempt<'_>) -> Result<EffectState, Outcome> {
     let number: Number = arguments::read(attempt.call)?;
     Ok(match look(attempt, &number, Freshness::Now).await? {
-        Err(holder) => Standing::HeldBy(holder),
-        Ok(view) if view.is_in_place() => Standing::InPlace,
-        Ok(_) => Standing::Missing,
+        Err(holder) => EffectState::HeldBy(holder),
+        Ok(view) if view.is_in_place() => EffectState::InPlace,
+        Ok(_) => EffectState::Missing,
     })
 }
 

@@ -10,7 +10,7 @@ use super::reader::{Reader, not_pyhss, reason_of};
 use super::row::row_has;
 use super::{PyhssAdapter, detail_of};
 use crate::adapter::Call;
-use crate::exchange::{Answer, Failure, Request};
+use crate::exchange::{Failure, Request, TargetResponse};
 
 /// One attempt of one call.
 pub(super) struct Attempt<'a> {
@@ -214,7 +214,7 @@ impl<'a> Attempt<'a> {
 }
 
 /// The meaning of the answer to a write.
-fn read_written(answer: Answer) -> Result<Answered, Outcome> {
+fn read_written(answer: TargetResponse) -> Result<Answered, Outcome> {
     if let Some(outcome) = answer.outcome_of_refusal() {
         return Err(outcome);
     }

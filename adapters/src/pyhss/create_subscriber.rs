@@ -4,7 +4,7 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
 use serde_json::{Map, Value};
 
-use super::Standing;
+use super::EffectState;
 use super::arguments::{self, NewSubscriber, Profile};
 use super::attempt::{Attempt, Written};
 use super::row::Sim;
@@ -28,15 +28,15 @@ async fn sim(attempt: &Attempt<'_>, new: &NewSubscriber) -> Result<Sim, Outcome>
     Ok(sim)
 }
 
-async fn look(attempt: &Attempt<'_>, new: &NewSubscriber, sim: &Sim) -> Result<Standing, Outcome> {
+async fn look(attempt: &Attempt<'_>, new: &NewSubscriber, sim: &Sim) -> Result<EffectState, Outcome> {
     Ok(match attempt.reader.subscriber("imsi", new.imsi.as_str()).await? {
-        None => Standing::Missing,
-        Some(row) if row.auc_id == sim.auc_id => Standing::InPlace,
-        Some(_) => Standing::HeldBy(None),
+        None => EffectState::Missing,
+        Some(row) if row.auc_id == sim.auc_id => EffectState::InPlace,
+        Some(_) => EffectState::HeldBy(None),
     })
 }
 
-pub(super) async fn standing(attempt: &Attempt<'_>) -> Result<Standing, Outcome> {
+pub(super) async fn effect_state(attempt: &Attempt<'_>) -> Result<EffectState, Outcome> {
     let new: NewSubscriber = arguments::read(attempt.call)?;
     let sim = sim(attempt, &new).await?;
     look(attempt, &new, &sim).await
@@ -47,9 +47,9 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
     let mut columns = columns_of(attempt, new.profile.as_ref())?;
     let sim = sim(attempt, &new).await?;
     match look(attempt, &new, &sim).await? {
-        Standing::InPlace => return Ok(Outcome::AlreadyDone),
-        Standing::HeldBy(holder) => return Ok(Outcome::InUse { holder }),
-        Standing::Missing => {}
+        EffectState::InPlace => return Ok(Outcome::AlreadyDone),
+        EffectState::HeldBy(holder) => return Ok(Outcome::InUse { holder }),
+        EffectState::Missing => {}
     }
     columns.insert("imsi".to_owned(), new.imsi.as_str().into());
     columns.insert("auc_id".to_owned(), sim.auc_id.into());

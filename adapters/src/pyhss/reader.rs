@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::row::{ImsSubscriber, Sim, Subscriber};
 use super::{PyhssAdapter, REQUEST_TIMEOUT_MAX};
-use crate::exchange::{Answer, Failure, Request};
+use crate::exchange::{Failure, Request, TargetResponse};
 
 /// The number of entries that the operation log of PyHSS keeps, and that are requested at a time.
 const LOG_ENTRIES_MAX: usize = 1_000;
@@ -86,7 +86,12 @@ impl<'a> Reader<'a> {
         rows_of(table, self.ask_for_page(table, page, rows).await?.map_err(Failure::of_read)?)
     }
 
-    async fn ask_for_page(&self, table: &str, page: u32, rows: u32) -> Result<Result<Answer, Failure>, Outcome> {
+    async fn ask_for_page(
+        &self,
+        table: &str,
+        page: u32,
+        rows: u32,
+    ) -> Result<Result<TargetResponse, Failure>, Outcome> {
         let timeout = self.left("look-up")?.min(REQUEST_TIMEOUT_MAX);
         let query = [("page", page.to_string()), ("page_size", rows.to_string())];
         let path = [table, "list"];
@@ -134,13 +139,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn rows_of<T: DeserializeOwned>(table: &str, answer: Answer) -> Result<Vec<T>, Outcome> {
+fn rows_of<T: DeserializeOwned>(table: &str, answer: TargetResponse) -> Result<Vec<T>, Outcome> {
     serde_json::from_value(answer_of(answer)?)
         .map_err(|error| not_pyhss(&format!("the list of {table} cannot be read: {error}")))
 }
 
 /// The body of an answer, `null` if the row does not exist.
-fn answer_of(answer: Answer) -> Result<Value, Outcome> {
+fn answer_of(answer: TargetResponse) -> Result<Value, Outcome> {
     if let Some(outcome) = answer.outcome_of_refusal() {
         return Err(outcome);
     }

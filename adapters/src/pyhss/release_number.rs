@@ -7,7 +7,7 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
 use serde_json::{Map, Value};
 
-use super::Standing;
+use super::EffectState;
 use super::arguments::{self, Number};
 use super::assign_number::patch_number;
 use super::attempt::{Attempt, Written};
@@ -59,12 +59,12 @@ async fn was_taken_by_this_step(attempt: &Attempt<'_>) -> Result<bool, Outcome> 
     Ok(attempt.is_recorded(DELETE_ROW).await? || attempt.is_recorded(PATCH_ROW).await?)
 }
 
-pub(super) async fn standing(attempt: &Attempt<'_>) -> Result<Standing, Outcome> {
+pub(super) async fn effect_state(attempt: &Attempt<'_>) -> Result<EffectState, Outcome> {
     let number: Number = arguments::read(attempt.call)?;
     Ok(match look(attempt, &number).await? {
-        View::Ours(_) => Standing::Missing,
-        View::Others(Holders::Nobody) => Standing::InPlace,
-        View::Others(Holders::One(holder)) => Standing::HeldBy(Some(holder)),
+        View::Ours(_) => EffectState::Missing,
+        View::Others(Holders::Nobody) => EffectState::InPlace,
+        View::Others(Holders::One(holder)) => EffectState::HeldBy(Some(holder)),
         View::Others(Holders::Unclear(detail)) => return Err(unclear(detail)),
     })
 }

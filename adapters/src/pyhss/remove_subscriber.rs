@@ -3,7 +3,7 @@
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
 
-use super::Standing;
+use super::EffectState;
 use super::arguments::{self, Subscription};
 use super::attempt::Attempt;
 use super::sightings::Freshness;
@@ -11,11 +11,11 @@ use super::sightings::Freshness;
 /// The write that completes the operation.
 pub(super) const COMPLETING_WRITE: &str = "delete subscriber";
 
-pub(super) async fn standing(attempt: &Attempt<'_>) -> Result<Standing, Outcome> {
+pub(super) async fn effect_state(attempt: &Attempt<'_>) -> Result<EffectState, Outcome> {
     let Subscription { imsi } = arguments::read(attempt.call)?;
     Ok(match attempt.reader.subscriber("imsi", imsi.as_str()).await? {
-        None => Standing::InPlace,
-        Some(_) => Standing::Missing,
+        None => EffectState::InPlace,
+        Some(_) => EffectState::Missing,
     })
 }
 

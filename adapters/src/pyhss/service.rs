@@ -4,7 +4,7 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
 use serde_json::{Map, Value};
 
-use super::Standing;
+use super::EffectState;
 use super::arguments::{self, EnabledFlag, Imsi, ServiceUpdate};
 use super::attempt::{Attempt, Written};
 use super::row::{Subscriber, row_has};
@@ -80,10 +80,10 @@ async fn look(attempt: &Attempt<'_>, imsi: &Imsi) -> Result<Subscriber, Outcome>
     })
 }
 
-pub(super) async fn standing(attempt: &Attempt<'_>) -> Result<Standing, Outcome> {
+pub(super) async fn effect_state(attempt: &Attempt<'_>) -> Result<EffectState, Outcome> {
     let (imsi, columns) = wanted(attempt)?;
     let subscriber = look(attempt, &imsi).await?;
-    Ok(if row_has(&subscriber.columns, &columns) { Standing::InPlace } else { Standing::Missing })
+    Ok(if row_has(&subscriber.columns, &columns) { EffectState::InPlace } else { EffectState::Missing })
 }
 
 pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {

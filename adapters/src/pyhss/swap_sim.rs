@@ -4,7 +4,7 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
 use serde_json::{Map, Value};
 
-use super::Standing;
+use super::EffectState;
 use super::arguments::{self, SimSwap};
 use super::attempt::{Attempt, Written};
 use super::places::Holders;
@@ -60,13 +60,13 @@ async fn new_sim(attempt: &Attempt<'_>, swap: &SimSwap) -> Result<Sim, Outcome> 
     })
 }
 
-pub(super) async fn standing(attempt: &Attempt<'_>) -> Result<Standing, Outcome> {
+pub(super) async fn effect_state(attempt: &Attempt<'_>) -> Result<EffectState, Outcome> {
     let swap: SimSwap = arguments::read(attempt.call)?;
     let sim = new_sim(attempt, &swap).await?;
     Ok(match look(attempt, &swap, &sim).await? {
-        View::Taken(holder) => Standing::HeldBy(holder),
-        View::Open { subscriber: None, ims_subscribers } if ims_subscribers.is_empty() => Standing::InPlace,
-        View::Open { .. } => Standing::Missing,
+        View::Taken(holder) => EffectState::HeldBy(holder),
+        View::Open { subscriber: None, ims_subscribers } if ims_subscribers.is_empty() => EffectState::InPlace,
+        View::Open { .. } => EffectState::Missing,
     })
 }
 

@@ -129,9 +129,9 @@ mod forever {
     }
 }
 
-/// The effect of the knobs on one request.
+/// The faults that the knobs inject into one request.
 #[derive(Debug, Default)]
-pub(super) struct Verdict {
+pub(super) struct Injection {
     /// The delay.
     pub(super) delay: Duration,
     /// The failure after it.
@@ -139,12 +139,12 @@ pub(super) struct Verdict {
 }
 
 impl Knobs {
-    /// Decides about a request, and counts down the rules that apply.
-    pub(super) fn decide(&mut self, method: &str, path: &str, operation: &str, body: &str) -> Verdict {
-        let mut verdict = Verdict { delay: Duration::from_millis(self.latency_ms), action: None };
+    /// Returns the faults for a request, and counts down the rules that apply.
+    pub(super) fn decide(&mut self, method: &str, path: &str, operation: &str, body: &str) -> Injection {
+        let mut injection = Injection { delay: Duration::from_millis(self.latency_ms), action: None };
         for rule in &mut self.rules {
             let is_delay = matches!(rule.action, Action::Delay { .. });
-            if (!is_delay && verdict.action.is_some()) || !rule.pattern.matches(method, path, operation, body) {
+            if (!is_delay && injection.action.is_some()) || !rule.pattern.matches(method, path, operation, body) {
                 continue;
             }
             if let Times::Count(left) = &mut rule.times {
@@ -154,12 +154,12 @@ impl Knobs {
                 *left -= 1;
             }
             match &rule.action {
-                Action::Delay { ms } => verdict.delay += Duration::from_millis(*ms),
-                action => verdict.action = Some(action.clone()),
+                Action::Delay { ms } => injection.delay += Duration::from_millis(*ms),
+                action => injection.action = Some(action.clone()),
             }
         }
         self.rules.retain(|rule| rule.times != Times::Count(0));
-        verdict
+        injection
     }
 }
 
@@ -209,8 +209,8 @@ mod tests {
                 Rule::always(Pattern::default(), Action::Delay { ms: 4 }),
             ],
         };
-        let verdict = knobs.decide("GET", "/", "", "");
-        assert_eq!((verdict.delay, verdict.action), (Duration::from_millis(7), Some(Action::FailAfter)));
+        let injection = knobs.decide("GET", "/", "", "");
+        assert_eq!((injection.delay, injection.action), (Duration::from_millis(7), Some(Action::FailAfter)));
     }
 
     #[test]

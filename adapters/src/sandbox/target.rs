@@ -74,18 +74,18 @@ impl Target {
     }
 
     async fn handle_to_the_end(self: Arc<Self>, request: Request) -> Option<Reply> {
-        let verdict = {
+        let injection = {
             let State { model, knobs, received, .. } = &mut *self.lock();
             let operation = model.operation(&request);
             let path = format!("/{}", request.path.join("/"));
-            let verdict = knobs.decide(request.method.as_str(), &path, &operation, &request.text);
+            let injection = knobs.decide(request.method.as_str(), &path, &operation, &request.text);
             push_bounded(received, Received::of(&request, path, operation));
-            verdict
+            injection
         };
-        if !self.wait(verdict.delay).await {
+        if !self.wait(injection.delay).await {
             return None;
         }
-        match verdict.action {
+        match injection.action {
             None | Some(Action::Delay { .. }) => Some(self.apply(&request)),
             Some(Action::Refuse { status, body, retry_after_s }) => {
                 let mut reply = Reply::new(status, body);

@@ -6,12 +6,12 @@ use serde::Serialize;
 use serde_json::Value;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
-use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeWorkflowExecutionRequest;
 use tonic::{Request, Status};
 
 use crate::entity_call_error::EntityCallError;
 use crate::entity_calls::{EntityCalls, query_request};
 use crate::entity_run::EntityRun;
+use crate::runs::describe_execution;
 
 /// A worker's answer to a query that would have to wait too long.
 pub const IN_A_TASK: &str = "the entity has been in a workflow task for too long to be queried now; try again";
@@ -59,10 +59,8 @@ impl EntityCalls {
     /// Waits until the entity has no open workflow task. A query during a workflow task is answered within the task, even while a local
     /// activity runs, and adds events to the history: the task ends with the answer, and another one begins.
     async fn until_at_rest(&self, namespace: &str, execution: WorkflowExecution) -> Result<EntityRun, Status> {
-        let request = DescribeWorkflowExecutionRequest { namespace: namespace.to_owned(), execution: Some(execution) };
         loop {
-            let mut client = self.client().clone();
-            let described = client.describe_workflow_execution(Request::new(request.clone())).await?.into_inner();
+            let described = describe_execution(self.client(), namespace, execution.clone()).await?;
             let has_task = described.pending_workflow_task.is_some();
             let run = EntityRun::of(described);
             // The task of a paused workflow waits until the workflow is unpaused.

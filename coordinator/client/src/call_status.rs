@@ -57,6 +57,11 @@ pub(crate) fn is_gone(status: &Status) -> bool {
     status.code() == Code::NotFound && !status.message().to_ascii_lowercase().contains("namespace")
 }
 
+/// Whether the visibility store rejects a query since one of Interlock's search attributes is not registered.
+pub(crate) fn is_of_unknown_attribute(status: &Status) -> bool {
+    status.code() == Code::InvalidArgument && status.message().contains("Interlock")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ use thiserror::Error;
 use tonic::Status;
 
 use crate::call_status::is_busy;
+use crate::server_error::ServerError;
 
 /// Why a call to an entity failed.
 #[derive(Debug, Error)]
@@ -75,6 +76,15 @@ impl EntityCallError {
     /// Temporal rejected a call to an entity, or did not answer.
     pub(crate) fn refused(workflow_id: &str, status: Status) -> Self {
         Self::Refused { workflow_id: workflow_id.to_owned(), status: Box::new(status) }
+    }
+
+    /// A call about an entity that is not sent to the entity itself failed.
+    pub(crate) fn of_server(workflow_id: &str, error: ServerError) -> Self {
+        match error {
+            ServerError::Refused(status) => Self::Refused { workflow_id: workflow_id.to_owned(), status },
+            ServerError::NoAnswer => Self::no_answer(workflow_id),
+            ServerError::Payload(fault) => Self::payload(workflow_id, &fault),
+        }
     }
 
     /// A message to or from an entity cannot be converted.

@@ -27,11 +27,12 @@ use temporalio_common::protos::temporal::api::query::v1::WorkflowQuery;
 use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
 use temporalio_common::protos::temporal::api::update::v1 as update;
 use temporalio_common::protos::temporal::api::workflowservice::v1 as service;
-use tonic::{Code, Request, Status};
+use tonic::{Request, Status};
 
 use crate::call_status::{is_busy, is_gone, takes_updates_soon};
 use crate::entity_call_error::EntityCallError;
 use crate::failure_text::failure_text;
+use crate::runs;
 use crate::sending_lanes::SendingLanes;
 
 /// How often a call is retried that the entity cannot accept now.
@@ -297,22 +298,14 @@ impl EntityCalls {
 
     /// Whether an entity runs. A terminated entity still answers queries.
     pub(crate) async fn runs(&self, route: &EntityRoute) -> Result<bool, EntityCallError> {
-        let request = service::DescribeWorkflowExecutionRequest {
-            namespace: route.namespace.clone(),
-            execution: Some(execution(route)),
-        };
-        match self.client.clone().describe_workflow_execution(Request::new(request)).await {
-            Ok(answer) => {
-                let info = answer.into_inner().workflow_execution_info;
-                Ok(info.is_some_and(|info| info.status() == WorkflowExecutionStatus::Running))
-            }
-            Err(status) if status.code() == Code::NotFound => Ok(false),
-            Err(status) => Err(EntityCallError::refused(&route.workflow_id, status)),
+        match runs::describe(&self.client, &route.namespace, &route.workflow_id).await {
+            Ok(described) => Ok(described.is_some_and(|of| of.run.status == WorkflowExecutionStatus::Running)),
+            Err(error) => Err(EntityCallError::of_server(&route.workflow_id, error)),
         }
     }
 
     /// Retries a call while the entity cannot accept it: its run is ending, or has its maximum of signals and will end soon.
-    async fn while_busy<T, F, C>(&self, call: C) -> Result<T, Status>
+    pub(crate) async fn while_busy<T, F, C>(&self, call: C) -> Result<T, Status>
     where
         C: Fn(Client) -> F,
         F: Future<Output = Result<T, Status>>,
@@ -366,7 +359,7 @@ pub(crate) fn busy_waits() -> ExponentialBuilder {
 
 /// A request that returns at once if the entity is busy. The SDK's own retry starts with a pause of a second, which is long for a run
 /// that is ending.
-fn unthrottled<T>(message: T) -> Request<T> {
+pub(crate) fn unthrottled<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.extensions_mut().insert(NoRetryOnMatching { predicate: is_busy });
     request

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use temporalio_client::Client;
-use temporalio_common::protos::temporal::api::common::v1::{Payload, SearchAttributes, WorkflowExecution};
+use temporalio_common::protos::temporal::api::common::v1::{SearchAttributes, WorkflowExecution};
 use temporalio_common::protos::temporal::api::enums::v1::WorkflowIdReusePolicy;
 use tonic::Code;
 
@@ -22,6 +22,7 @@ use crate::entity_call_error::EntityCallError;
 use crate::entity_calls::{EntityCalls, Start, busy_waits, execution};
 use crate::entity_handle::EntityHandle;
 use crate::entity_run::EntityRun;
+use crate::payloads::plain_json;
 use crate::search_attribute_gate::{Registration, SearchAttributeGate};
 use crate::target_client::TargetClient;
 use crate::tenant_gate::TenantGate;
@@ -262,6 +263,20 @@ impl EntityClient {
         self.calls.runs(route).await
     }
 
+    /// Lets an activity of an entity continue that an operator paused in Temporal. The server dispatches it as another attempt.
+    /// `identity` is recorded as that of the caller. An activity that is not pending any more needs nothing.
+    ///
+    /// # Errors
+    /// [`EntityCallError`]. The activity may still be paused, and it is safe to call this again.
+    pub async fn unpause_activity(
+        &self,
+        entity: &EntityHandle,
+        activity_id: &str,
+        identity: &str,
+    ) -> Result<(), EntityCallError> {
+        self.calls.unpause_activity(&entity.route, activity_id, identity).await
+    }
+
     async fn start(&self, entity: &EntityHandle, mode: StartMode) -> Result<Start, EntityCallError> {
         Ok(Start {
             input: self.calls.payloads(&entity.route.workflow_id, &mode.argument(&entity.start)).await?,
@@ -285,8 +300,7 @@ impl EntityClient {
         for (name, text) in [("InterlockTenant", entity.start.tenant_id.as_str()), ("InterlockEntityKind", kind)] {
             let data = serde_json::to_vec(text)
                 .map_err(|fault| EntityCallError::payload(&entity.route.workflow_id, &fault))?;
-            let mut payload = Payload { data, ..Payload::default() };
-            payload.metadata.insert("encoding".to_owned(), b"json/plain".to_vec());
+            let mut payload = plain_json(data);
             payload.metadata.insert("type".to_owned(), b"Keyword".to_vec());
             indexed_fields.insert(name.to_owned(), payload);
         }

@@ -58,6 +58,12 @@
 //! A client sends each entity at most four signals at a time and a hundred a second; further signals wait. Use one client, or its
 //! clones, in a process.
 //!
+//! # Other calls to Temporal
+//!
+//! Interlock's own processes make all their calls to the Temporal server through this crate: lists ([`visibility`]), descriptions
+//! ([`runs`]) and histories ([`histories`]) of workflows, standalone orders ([`standalone_activities`]), and the administration of
+//! [`namespaces`], [`schedules`] and [`task_queues`]. These calls fail with a [`ServerError`]. The connection retries them.
+//!
 //! [`Routing`]: interlock_domain::routing::Routing
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -69,13 +75,27 @@ mod entity_client;
 mod entity_handle;
 mod entity_run;
 mod failure_text;
+pub mod histories;
 mod list_error;
+mod memo_workflow;
+pub mod namespaces;
 mod paused;
+mod payloads;
 pub mod request_id;
+mod run_info;
+pub mod runs;
+pub mod schedules;
+#[cfg(test)]
+mod scripted_server;
 mod search_attribute_gate;
 mod sending_lanes;
+pub mod server;
+mod server_error;
+pub mod standalone_activities;
 mod target_client;
+pub mod task_queues;
 mod tenant_gate;
+mod unpause;
 pub mod visibility;
 
 pub use ask::IN_A_TASK;
@@ -86,7 +106,10 @@ pub use entity_handle::EntityHandle;
 pub use entity_run::{CallUnderWay, EntityRun};
 pub use failure_text::failure_text;
 pub use interlock_workflows::names;
-pub use list_error::ListError;
+pub use list_error::{ListError, VISIBILITY_SILENT};
+pub use memo_workflow::MemoWorkflow;
 pub use paused::Paused;
+pub use run_info::RunInfo;
 pub use search_attribute_gate::{Registration, SearchAttributeGate};
+pub use server_error::ServerError;
 pub use target_client::TargetClient;

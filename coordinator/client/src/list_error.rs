@@ -4,6 +4,12 @@ use interlock_domain::error_code::ErrorCode;
 use thiserror::Error;
 use tonic::{Code, Status};
 
+use crate::call_status::is_of_unknown_attribute;
+use crate::server_error::ServerError;
+
+/// Why a list is missing if the store did not answer in time.
+pub const VISIBILITY_SILENT: &str = "its visibility store does not respond";
+
 /// Why the visibility store did not list or count entities.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ListError {
@@ -36,21 +42,24 @@ impl ListError {
         }
     }
 
-    /// The meaning of the visibility store's answer for a caller that asked for a list. `resumed`: the query had a page token.
-    pub fn of_status(namespace: &str, resumed: bool, status: &Status) -> Self {
+    /// The meaning of a failed call for a caller that asked for a list. `resumed`: the query had a page token.
+    pub(crate) fn of(namespace: &str, resumed: bool, error: &ServerError) -> Self {
+        match error {
+            ServerError::Refused(status) => Self::of_status(namespace, resumed, status),
+            ServerError::NoAnswer => Self::Away(VISIBILITY_SILENT.to_owned()),
+            ServerError::Payload(fault) => Self::Refused(fault.to_string()),
+        }
+    }
+
+    fn of_status(namespace: &str, resumed: bool, status: &Status) -> Self {
         let message = status.message();
         match status.code() {
-            Code::InvalidArgument if message.contains("Interlock") => Self::NotRegistered(namespace.to_owned()),
+            _ if is_of_unknown_attribute(status) => Self::NotRegistered(namespace.to_owned()),
             Code::InvalidArgument if resumed && message.contains("token") => Self::BadToken,
             Code::ResourceExhausted => Self::Busy(message.to_owned()),
             Code::Unavailable | Code::DeadlineExceeded => Self::Away(message.to_owned()),
             _ => Self::Refused(message.to_owned()),
         }
-    }
-
-    /// It did not answer in time.
-    pub fn not_answered() -> Self {
-        Self::Away("its visibility store does not respond".to_owned())
     }
 }
 
@@ -67,5 +76,6 @@ mod tests {
         assert_eq!(code(Status::invalid_argument("invalid page token"), false), "query_refused");
         assert_eq!(code(Status::resource_exhausted("namespace rate limit"), false), "temporal_busy");
         assert_eq!(code(Status::unavailable("away"), false), "temporal_unavailable");
+        assert_eq!(ListError::of("default", false, &ServerError::NoAnswer).code(), "temporal_unavailable");
     }
 }

@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use temporalio_client::Client;
-use temporalio_client::grpc::WorkflowService;
-use temporalio_common::protos::temporal::api::workflowservice::v1::CountWorkflowExecutionsRequest;
-use tonic::{Code, Request, Status};
+
+use crate::call_status::is_of_unknown_attribute;
+use crate::server_error::{ServerError, within};
+use crate::visibility::count_runs;
 
 /// The pause before the check is repeated if attributes were not registered.
 const MISSING_FOR: Duration = Duration::from_secs(15);
@@ -92,20 +93,14 @@ impl SearchAttributeGate {
     }
 
     async fn ask(&self, namespace: &str) -> Registration {
-        let request = CountWorkflowExecutionsRequest { namespace: namespace.to_owned(), query: QUESTION.to_owned() };
-        let mut client = self.client.clone();
-        let asked = client.count_workflow_executions(Request::new(request));
-        let answer = match tokio::time::timeout(ANSWER_LIMIT, asked).await {
-            Ok(answer) => answer.map(|_| ()),
-            Err(_) => Err(Status::deadline_exceeded("no response in time")),
-        };
+        let answer = within(ANSWER_LIMIT, count_runs(&self.client, namespace, QUESTION)).await.map(|_| ());
         let registration = judged(&answer);
         match (registration, answer) {
             (Registration::Missing, _) => {
                 tracing::warn!(namespace, "Interlock's search attributes are not registered; entities do not set them");
             }
-            (Registration::Unknown, Err(status)) => {
-                tracing::warn!(namespace, %status, "cannot tell whether the search attributes are registered");
+            (Registration::Unknown, Err(error)) => {
+                tracing::warn!(namespace, status = %error, "cannot tell whether the search attributes are registered");
             }
             _ => {}
         }
@@ -114,32 +109,33 @@ impl SearchAttributeGate {
 }
 
 /// The server rejects a query with unregistered names as such. All other failures give no information.
-fn judged(answer: &Result<(), Status>) -> Registration {
+fn judged(answer: &Result<(), ServerError>) -> Registration {
     match answer {
         Ok(()) => Registration::Registered,
-        Err(status) if status.code() == Code::InvalidArgument && status.message().contains("Interlock") => {
-            Registration::Missing
-        }
+        Err(error) if error.status().is_some_and(is_of_unknown_attribute) => Registration::Missing,
         Err(_) => Registration::Unknown,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tonic::Status;
+
     use super::*;
 
     #[test]
     fn only_a_rejected_name_means_that_attributes_are_missing() {
         let refused = Status::invalid_argument("invalid query: invalid search attribute: InterlockTenant");
-        assert_eq!(judged(&Err(refused)), Registration::Missing);
+        assert_eq!(judged(&Err(refused.into())), Registration::Missing);
         assert_eq!(judged(&Ok(())), Registration::Registered);
+        assert_eq!(judged(&Err(ServerError::NoAnswer)), Registration::Unknown);
         for status in [
             Status::resource_exhausted("namespace rate limit exceeded"),
             Status::unavailable("away"),
             Status::invalid_argument("namespace is not set"),
             Status::unimplemented("no"),
         ] {
-            assert_eq!(judged(&Err(status)), Registration::Unknown);
+            assert_eq!(judged(&Err(status.into())), Registration::Unknown);
         }
     }
 

@@ -11,15 +11,13 @@ use interlock_domain::target_entity::{BreakerReport, TargetAction, TargetRules};
 use interlock_domain::views::TargetActionAnswer;
 use interlock_workflows::{TargetStart, names};
 use serde::Serialize;
-use temporalio_client::grpc::WorkflowService;
 use temporalio_client::{Client, NamespacedClient};
 use temporalio_common::protos::temporal::api::enums::v1::WorkflowIdReusePolicy;
-use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
-use tonic::Request;
 
 use crate::entity_call_error::EntityCallError;
 use crate::entity_calls::{EntityCalls, Start, busy_waits};
 use crate::request_id;
+use crate::visibility;
 
 /// Calls the entities of targets. [`EntityClient::targets`](crate::EntityClient::targets) creates it.
 #[derive(Clone)]
@@ -66,24 +64,12 @@ impl TargetClient {
     /// [`EntityCallError`].
     pub async fn running(&self) -> Result<Vec<TargetId>, EntityCallError> {
         let prefix = format!("{}/target/", self.routing.settings().prefix.as_str());
-        let mut request = ListWorkflowExecutionsRequest {
-            namespace: self.routing.settings().namespace.clone(),
-            query: format!("WorkflowType = '{}' AND ExecutionStatus = 'Running'", names::TARGET_ENTITY),
-            ..Default::default()
-        };
-        let mut running = Vec::new();
-        loop {
-            let page = self.client().clone().list_workflow_executions(Request::new(request.clone())).await;
-            let page = page
-                .map_err(|status| EntityCallError::Refused { workflow_id: prefix.clone(), status: Box::new(status) })?;
-            let page = page.into_inner();
-            let ids = page.executions.into_iter().filter_map(|info| Some(info.execution?.workflow_id));
-            running.extend(ids.filter(|id| id.starts_with(&prefix)).filter_map(|id| target_of_workflow(&id)));
-            if page.next_page_token.is_empty() {
-                return Ok(running);
-            }
-            request.next_page_token = page.next_page_token;
-        }
+        let namespace = &self.routing.settings().namespace;
+        let query = format!("WorkflowType = '{}' AND ExecutionStatus = 'Running'", names::TARGET_ENTITY);
+        let runs = visibility::all(self.client(), namespace, &query).await;
+        let ids =
+            runs.map_err(|error| EntityCallError::of_server(&prefix, error))?.into_iter().map(|run| run.workflow_id);
+        Ok(ids.filter(|id| id.starts_with(&prefix)).filter_map(|id| target_of_workflow(&id)).collect())
     }
 
     /// Sends a target's entity its configured rules. Starts it if it does not run.

@@ -9,11 +9,9 @@ use interlock_domain::ids::TenantId;
 use interlock_domain::routing::Routing;
 use interlock_workflows::names;
 use temporalio_client::Client;
-use temporalio_client::grpc::WorkflowService;
-use temporalio_common::data_converters::{SerializationContextData, WorkflowSerializationContext};
-use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
-use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeWorkflowExecutionRequest;
-use tonic::{Code, Request, Status};
+
+use crate::runs;
+use crate::server_error::ServerError;
 
 /// How long an answer is used.
 pub(crate) const SEEN_FOR: Duration = Duration::from_secs(5);
@@ -59,30 +57,18 @@ impl TenantGate {
         }
         match tokio::time::timeout(LOOK_LIMIT, self.look(tenant)).await {
             Ok(Ok(closed)) => seen.closed = closed,
-            Ok(Err(status)) => tracing::warn!(%tenant, %status, "cannot tell whether a tenant is closed"),
+            Ok(Err(error)) => tracing::warn!(%tenant, status = %error, "cannot tell whether a tenant is closed"),
             Err(_) => tracing::warn!(%tenant, "no response in time on whether a tenant is closed"),
         }
         seen.at = Some(Instant::now());
         seen.closed
     }
 
-    async fn look(&self, tenant: &TenantId) -> Result<bool, Status> {
+    async fn look(&self, tenant: &TenantId) -> Result<bool, ServerError> {
         let route = self.routing.tenant_entity(tenant);
-        let request = DescribeWorkflowExecutionRequest {
-            namespace: route.namespace,
-            execution: Some(WorkflowExecution { workflow_id: route.workflow_id, run_id: String::new() }),
-        };
-        let described = match self.client.clone().describe_workflow_execution(Request::new(request)).await {
-            Ok(answer) => answer.into_inner(),
-            Err(status) if status.code() == Code::NotFound => return Ok(false),
-            Err(status) => return Err(status),
-        };
-        let memo = described.workflow_execution_info.and_then(|info| info.memo);
-        let Some(closed) = memo.and_then(|mut memo| memo.fields.remove(names::MEMO_REFUSES_EVENTS)) else {
+        let Some(described) = runs::describe(&self.client, &route.namespace, &route.workflow_id).await? else {
             return Ok(false);
         };
-        let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
-        let read = self.client.options().data_converter.from_payloads::<bool>(&context, vec![closed]).await;
-        read.map_err(|fault| Status::internal(fault.to_string()))
+        Ok(described.memo_value(&self.client, names::MEMO_REFUSES_EVENTS).await?.unwrap_or(false))
     }
 }

@@ -1,4 +1,4 @@
-//! Finds entities through Temporal's visibility store. It is eventually consistent, and the server accepts only ten queries a second
+//! Finds entities, and runs of any workflow, through Temporal's visibility store. It is eventually consistent, and the server accepts only ten queries a second
 //! for each namespace, so pages are as large as the server allows.
 
 use std::time::Duration;
@@ -7,16 +7,17 @@ use interlock_domain::ids::{CustomerId, TenantId};
 use interlock_domain::routing::{CUSTOMER_WORKFLOW_TYPE, EntityAddress};
 use temporalio_client::Client;
 use temporalio_client::grpc::WorkflowService;
-use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInfo;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     CountWorkflowExecutionsRequest, ListWorkflowExecutionsRequest,
 };
-use tonic::IntoRequest;
+use tonic::{Code, IntoRequest};
 
 use crate::list_error::ListError;
+use crate::run_info::RunInfo;
+use crate::server_error::{ServerError, within};
 
-/// The time limit of an answer.
-const ANSWER_LIMIT: Duration = Duration::from_secs(3);
+/// The time limit of an answer for which somebody waits.
+pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 /// The number of entities on a page: the most that the server returns.
 pub const ENTITIES_PER_PAGE: i32 = 1_000;
 
@@ -60,14 +61,16 @@ pub fn question(tenant: &TenantId, held_only: bool) -> String {
 ///
 /// # Errors
 /// [`ListError`].
-pub async fn count(mut client: Client, namespace: &str, question: &str) -> Result<u64, ListError> {
-    let request = CountWorkflowExecutionsRequest { namespace: namespace.to_owned(), query: question.to_owned() };
-    let asked = tokio::time::timeout(ANSWER_LIMIT, client.count_workflow_executions(request.into_request()));
-    let answer = asked
-        .await
-        .map_err(|_| ListError::not_answered())?
-        .map_err(|status| ListError::of_status(namespace, false, &status))?;
-    Ok(u64::try_from(answer.into_inner().count).unwrap_or(0))
+pub async fn count(client: &Client, namespace: &str, question: &str) -> Result<u64, ListError> {
+    let counted = within(ANSWER_LIMIT, count_runs(client, namespace, question)).await;
+    counted.map_err(|error| ListError::of(namespace, false, &error))
+}
+
+/// The number of runs that match a query, without a time limit.
+pub(crate) async fn count_runs(client: &Client, namespace: &str, query: &str) -> Result<u64, ServerError> {
+    let request = CountWorkflowExecutionsRequest { namespace: namespace.to_owned(), query: query.to_owned() };
+    let counted = client.clone().count_workflow_executions(request.into_request()).await?.into_inner();
+    Ok(u64::try_from(counted.count).unwrap_or(0))
 }
 
 /// One page of the answer to a query.
@@ -75,50 +78,166 @@ pub async fn count(mut client: Client, namespace: &str, question: &str) -> Resul
 /// # Errors
 /// [`ListError`].
 pub async fn find(
-    mut client: Client,
+    client: &Client,
     namespace: &str,
     tenant: &TenantId,
     question: &str,
     token: Vec<u8>,
 ) -> Result<FoundPage, ListError> {
     let resumed = !token.is_empty();
-    let request = ListWorkflowExecutionsRequest {
-        namespace: namespace.to_owned(),
-        page_size: ENTITIES_PER_PAGE,
-        next_page_token: token,
-        query: question.to_owned(),
-    };
-    let asked = tokio::time::timeout(ANSWER_LIMIT, client.list_workflow_executions(request.into_request()));
-    let answer = asked
-        .await
-        .map_err(|_| ListError::not_answered())?
-        .map_err(|status| ListError::of_status(namespace, resumed, &status))?
-        .into_inner();
-    Ok(FoundPage {
-        entities: answer.executions.iter().filter_map(|info| found(info, tenant)).collect(),
-        next: answer.next_page_token,
-    })
+    let listed = within(ANSWER_LIMIT, page(client, namespace, question, ENTITIES_PER_PAGE, token)).await;
+    let RunPage { runs, next } = listed.map_err(|error| ListError::of(namespace, resumed, &error))?;
+    Ok(FoundPage { entities: runs.into_iter().filter_map(|run| found(run, tenant)).collect(), next })
 }
 
 /// Reads a customer entity of this tenant. Whatever the store returns, no caller sees the entities of another tenant.
-fn found(info: &WorkflowExecutionInfo, tenant: &TenantId) -> Option<FoundCustomer> {
-    let workflow_id = info.execution.as_ref()?.workflow_id.clone();
-    let Ok(EntityAddress::Customer(customer)) = workflow_id.parse() else { return None };
+fn found(run: RunInfo, tenant: &TenantId) -> Option<FoundCustomer> {
+    let started_ms = run.started_at.timestamp_millis();
+    let Ok(EntityAddress::Customer(customer)) = run.workflow_id.parse() else { return None };
     if customer.tenant != *tenant {
         return None;
     }
-    let started_ms = info.start_time.as_ref().map_or(0, |time| milliseconds(time.seconds, time.nanos));
-    Some(FoundCustomer { customer: customer.customer, workflow_id, started_ms })
+    Some(FoundCustomer { customer: customer.customer, workflow_id: run.workflow_id, started_ms })
 }
 
-/// Temporal's time in milliseconds.
-pub fn milliseconds(seconds: i64, nanos: i32) -> i64 {
-    seconds * 1_000 + i64::from(nanos) / 1_000_000
+/// A page of runs, later ones first, with the server's token of the next page. The token is empty on the last page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunPage {
+    /// The runs.
+    pub runs: Vec<RunInfo>,
+    /// The token.
+    pub next: Vec<u8>,
+}
+
+/// One page of the runs in a namespace that match a query in Temporal's list filter syntax, from a token on, or from the beginning if the
+/// token is empty.
+///
+/// # Errors
+/// [`ServerError`].
+pub async fn page(
+    client: &Client,
+    namespace: &str,
+    query: &str,
+    page_size: i32,
+    token: Vec<u8>,
+) -> Result<RunPage, ServerError> {
+    let request = ListWorkflowExecutionsRequest {
+        namespace: namespace.to_owned(),
+        page_size,
+        next_page_token: token,
+        query: query.to_owned(),
+    };
+    let listed = client.clone().list_workflow_executions(request.into_request()).await?.into_inner();
+    let runs = listed.executions.into_iter().filter_map(RunInfo::of).collect();
+    Ok(RunPage { runs, next: listed.next_page_token })
+}
+
+/// All runs in a namespace that match a query.
+///
+/// # Errors
+/// [`ServerError`].
+pub async fn all(client: &Client, namespace: &str, query: &str) -> Result<Vec<RunInfo>, ServerError> {
+    let (mut runs, mut token) = (Vec::new(), Vec::new());
+    loop {
+        let page = page(client, namespace, query, ENTITIES_PER_PAGE, token).await?;
+        runs.extend(page.runs);
+        if page.next.is_empty() {
+            return Ok(runs);
+        }
+        token = page.next;
+    }
+}
+
+/// A page that was read from a token of an earlier process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResumedPage {
+    /// The page.
+    pub page: RunPage,
+    /// Whether the server rejected the token, so that this is the first page. The token is of another version of the server, or of another
+    /// visibility store.
+    pub restarted: bool,
+}
+
+/// Like [`page`], from a token that an earlier process got, with a time limit for each call.
+///
+/// # Errors
+/// [`ServerError`]; `NoAnswer` if the store does not answer within the limit.
+pub async fn resume(
+    client: &Client,
+    namespace: &str,
+    query: &str,
+    page_size: i32,
+    token: Vec<u8>,
+    limit: Duration,
+) -> Result<ResumedPage, ServerError> {
+    let resumed = !token.is_empty();
+    match within(limit, page(client, namespace, query, page_size, token)).await {
+        Err(error) if resumed && error.has_code(Code::InvalidArgument) => {
+            let page = within(limit, page(client, namespace, query, page_size, Vec::new())).await?;
+            Ok(ResumedPage { page, restarted: true })
+        }
+        page => Ok(ResumedPage { page: page?, restarted: false }),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
+    use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInfo;
+    use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsResponse;
+    use tonic::Status;
+
     use super::*;
+    use crate::scripted_server::ScriptedServer;
+
+    const LIST: &str = "ListWorkflowExecutions";
+
+    fn listed(workflow_ids: &[&str], next: &[u8]) -> ListWorkflowExecutionsResponse {
+        let info = |workflow_id: &&str| WorkflowExecutionInfo {
+            execution: Some(WorkflowExecution { workflow_id: (*workflow_id).to_owned(), run_id: "1".to_owned() }),
+            ..WorkflowExecutionInfo::default()
+        };
+        let executions = workflow_ids.iter().map(info).collect();
+        ListWorkflowExecutionsResponse { executions, next_page_token: next.to_vec() }
+    }
+
+    #[tokio::test]
+    async fn a_list_is_read_to_its_last_page() {
+        let server = ScriptedServer::default();
+        let server = server.answers(LIST, &listed(&["a", "b"], b"two")).answers(LIST, &listed(&["c"], b""));
+        let (server, client) = server.client().await;
+        let runs = all(&client, "default", "WorkflowType = 'T'").await.unwrap();
+        assert_eq!(runs.iter().map(|run| run.workflow_id.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+        let (first, second): (ListWorkflowExecutionsRequest, ListWorkflowExecutionsRequest) =
+            (server.request(), server.request());
+        assert_eq!((first.query.as_str(), first.page_size), ("WorkflowType = 'T'", ENTITIES_PER_PAGE));
+        assert_eq!((first.next_page_token.as_slice(), second.next_page_token.as_slice()), (&b""[..], &b"two"[..]));
+    }
+
+    #[tokio::test]
+    async fn a_token_that_the_server_rejects_leads_to_the_first_page() {
+        let rejected = || Status::invalid_argument("invalid page token");
+        let server = ScriptedServer::default().refuses(LIST, rejected()).answers(LIST, &listed(&["a"], b"two"));
+        let (server, client) = server.refuses(LIST, rejected()).client().await;
+        let resumed = |token: &[u8]| resume(&client, "default", "", 10, token.to_vec(), ANSWER_LIMIT);
+        let page = resumed(b"old").await.unwrap();
+        assert!(page.restarted);
+        assert_eq!((page.page.runs.len(), page.page.next.as_slice()), (1, &b"two"[..]));
+        // The query itself is invalid.
+        assert!(resumed(b"").await.is_err());
+        assert!(server.is_done());
+    }
+
+    #[tokio::test]
+    async fn only_the_customers_of_the_tenant_are_found() {
+        let page = listed(&["blue/customer/A1", "red/customer/A1", "blue/resource/imsi/1", "other"], b"");
+        let (_, client) = ScriptedServer::default().answers(LIST, &page).client().await;
+        let found = find(&client, "default", &"blue".parse().unwrap(), "", Vec::new()).await.unwrap();
+        assert_eq!(
+            found.entities.iter().map(|found| found.workflow_id.as_str()).collect::<Vec<_>>(),
+            ["blue/customer/A1"]
+        );
+    }
 
     #[test]
     fn a_tenant_that_would_have_to_be_quoted_is_found_by_the_workflow_ids_of_its_customers() {

@@ -1,6 +1,6 @@
-//! The connection to Temporal, set as everywhere in Temporal's world: flags, `TEMPORAL_*`, `temporal.toml` profiles.
+//! The connection to Temporal, configured as Temporal's own tools are: flags, `TEMPORAL_*`, `temporal.toml` profiles.
 //!
-//! The SDK reads environment and file; this module only lays the flags over what it read.
+//! The SDK reads environment and file; this module only adds the flags on top.
 
 use std::time::{Duration, Instant};
 
@@ -14,22 +14,22 @@ use temporalio_common::data_converters::DataConverter;
 use temporalio_common::envconfig::{ClientConfigTLS, load_client_config_profile};
 use tonic::Code;
 
-/// The namespace where none is set: Temporal's own default.
+/// The namespace if none is set: Temporal's own default.
 const NAMESPACE_DEFAULT: &str = "default";
 /// How long one attempt to connect may take.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
 /// The first and the longest pause between two attempts.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// The least time for an attempt: with less than that left there is no other one.
+/// The shortest time for an attempt: with less time left there is no further attempt.
 const LAST_ATTEMPT: Duration = Duration::from_secs(1);
 
-/// How long a start waits for Temporal to come up, so that a deployment's processes may start in any order.
+/// How long a process waits at its start for Temporal, so that a deployment's processes may start in any order.
 pub const STARTUP_LIMIT: Duration = Duration::from_mins(1);
-/// How long a question or an action waits for Temporal: somebody waits for what comes of it, and can ask again.
+/// How long a query or an action waits for Temporal: a person waits for the result, and can ask again.
 pub const ASKING_LIMIT: Duration = Duration::from_secs(10);
 
-/// The heading of Temporal's flags in the help. It stands at each of them: one for the whole group would go on to the flags
+/// The heading of Temporal's flags in the help. It is set on each flag: a heading for the whole group would also apply to the flags
 /// that a command declares after it.
 pub const HEADING: &str = "Connection to Temporal (as in the Temporal CLI)";
 
@@ -66,7 +66,7 @@ pub struct ConnectionFlags {
     /// How long to wait if Temporal does not respond, for example 30s [default: 10s; worker, gateway and bootstrap: 1m]
     #[arg(long = "client-connect-timeout", help_heading = HEADING, value_name = "DURATION", value_parser = wait)]
     pub connect_timeout: Option<Duration>,
-    /// Whether the flags are all there is: environment and profiles are not read.
+    /// Whether to use only the flags: environment and profiles are not read.
     #[arg(skip)]
     pub own_server: bool,
 }
@@ -77,12 +77,12 @@ fn wait(text: &str) -> Result<Duration, String> {
 }
 
 impl ConnectionFlags {
-    /// Flags that name a server of one's own. What environment and profiles say is for others.
+    /// Flags for a server of one's own. Environment and profiles are ignored, because they are for other servers.
     pub fn to_server(address: String) -> Self {
         Self { address: Some(address), own_server: true, ..Self::default() }
     }
 
-    /// Connection and client as flags, environment and profile make them.
+    /// The options for connection and client, from flags, environment and profile.
     ///
     /// # Errors
     /// [`Fault`] `temporal_profile_not_found` or `temporal_configuration_invalid`.
@@ -132,7 +132,7 @@ impl ConnectionFlags {
     }
 }
 
-/// Connects, waiting up to `limit` for a server that is not up yet, or for as long as the flags say. Nothing is encrypted that goes through this: see
+/// Connects, waiting up to `limit`, or as long as the flags say, for a server that is not up yet. Payloads are not encrypted: see
 /// [`connect_with`].
 ///
 /// # Errors
@@ -141,7 +141,7 @@ pub async fn connect(flags: &ConnectionFlags, limit: Duration) -> Result<Client,
     connect_with(flags, limit, RetryOptions::default(), DataConverter::default()).await
 }
 
-/// As [`connect`]; calls that fail in passing are tried again as `retries` says, and payloads are written and read by
+/// As [`connect`]; calls that fail temporarily are retried as `retries` says, and payloads are written and read by
 /// `converter`.
 ///
 /// # Errors
@@ -188,7 +188,7 @@ fn unreachable_fault(target: &str, reason: &str) -> Fault {
     Fault::failed(UNREACHABLE, format!("Temporal at {target} cannot be reached: {reason}."))
 }
 
-/// Why there is no connection.
+/// Why the connection failed.
 pub fn connect_fault(target: &str, error: &ClientConnectError) -> Fault {
     match error {
         ClientConnectError::InvalidUri(_)
@@ -225,7 +225,7 @@ fn invalid_fault(reason: &str) -> Fault {
     )
 }
 
-/// The Rust client reads these and does nothing with them; who set them should know.
+/// Warns about settings that the Rust client reads and ignores.
 fn warn_of_what_the_client_ignores(profile: &ClientConfigProfile) {
     if profile.codec.is_some() {
         tracing::warn!(
@@ -274,7 +274,7 @@ mod tests {
         assert!(fault.message.contains(&port.to_string()), "{fault}");
     }
 
-    /// What takes connections and says nothing is away as well.
+    /// A server that accepts connections and does not answer is also unavailable.
     #[tokio::test]
     async fn a_server_that_does_not_answer_is_waited_for_as_long_as_the_flag_says_and_no_longer() {
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,4 +1,4 @@
-//! Worker versioning, set as everywhere in Temporal's world.
+//! Worker versioning, configured as for other Temporal workers.
 
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
@@ -9,18 +9,18 @@ const NAME: &str = "TEMPORAL_DEPLOYMENT_NAME";
 /// The variable that names the build.
 const BUILD_ID: &str = "TEMPORAL_WORKER_BUILD_ID";
 
-/// The deployment that `TEMPORAL_DEPLOYMENT_NAME` and `TEMPORAL_WORKER_BUILD_ID` name; none where neither is set: workers
-/// are unversioned then. Entities live for years, so they move on to each new version by themselves.
+/// The deployment that `TEMPORAL_DEPLOYMENT_NAME` and `TEMPORAL_WORKER_BUILD_ID` name; none if neither is set: then workers
+/// are unversioned. Entities live for years, so they move to each new version automatically.
 ///
 /// # Errors
-/// [`Fault`] `deployment_incomplete` where only one of them is set: who sets one means versioned workers, and unversioned
-/// ones would take tasks that are not theirs.
+/// [`Fault`] `deployment_incomplete` if only one of them is set: setting one means versioned workers, and unversioned
+/// ones would take tasks of other versions.
 pub fn deployment_from_environment() -> Result<Option<WorkerDeploymentOptions>, Fault> {
     let set = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
     deployment(set(NAME), set(BUILD_ID))
 }
 
-/// The build id that the environment names, for people; none where there is none.
+/// The build id in the environment, for people; none if it is not set.
 pub fn build_id_from_environment() -> Option<String> {
     std::env::var(BUILD_ID).ok().filter(|build_id| !build_id.is_empty())
 }

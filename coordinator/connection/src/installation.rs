@@ -1,11 +1,11 @@
-//! What every part of one installation shares: the settings, the catalog, the routing and the connection to Temporal.
+//! What all processes of one installation share: the settings, the catalog, the routing and the connection to Temporal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use interlock_client::EntityClient;
+use interlock_client::{EntityClient, ServerError, server};
 use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{InstallationRecord, Routing};
@@ -18,15 +18,15 @@ use crate::codec::{KeyRing, data_converter};
 use crate::connection::{ConnectionFlags, STARTUP_LIMIT, connect_with};
 use crate::record;
 
-/// How long a call on behalf of a waiting person or producer is tried again by the client itself.
+/// How long the client itself retries a call on behalf of a waiting person or producer.
 const BRIEF_RETRIES_LIMIT: Duration = Duration::from_millis(1_500);
 
-/// How long calls to Temporal are tried again.
+/// How long calls to Temporal are retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallRetries {
-    /// As the SDK does it: for workers, who have nobody waiting.
+    /// As the SDK does: for workers, where no caller waits.
     Sdk,
-    /// Briefly: somebody waits for an answer, and can ask again.
+    /// Briefly: a caller waits for an answer, and can ask again.
     Brief,
 }
 
@@ -35,7 +35,7 @@ pub enum CallRetries {
 pub struct Installation {
     /// The settings.
     pub settings: Arc<Settings>,
-    /// What events become.
+    /// The catalog.
     pub catalog: Arc<Catalog>,
     /// Where everything is.
     pub routing: Arc<Routing>,
@@ -43,15 +43,15 @@ pub struct Installation {
     pub client: Client,
     /// How entities are reached.
     pub entities: EntityClient,
-    /// How one more connection is made.
+    /// How to make another connection.
     connecting: Connecting,
-    /// One client for each namespace that was asked for.
+    /// One client for each namespace that was requested.
     clients: Arc<Mutex<BTreeMap<String, Client>>>,
 }
 
 impl Installation {
-    /// Connects, waiting up to `limit` for Temporal, and takes what is recorded in the namespaces. Where that disagrees with
-    /// the settings nobody must go on.
+    /// Connects, waiting up to `limit` for Temporal, and reads the records in the namespaces. If they disagree with
+    /// the settings, the process must not continue.
     ///
     /// # Errors
     /// Those of [`connect_with`], [`KeyRing::from_settings`] and [`Settings::routing`]; `not_bootstrapped`, `prefix_disagrees`,
@@ -69,7 +69,7 @@ impl Installation {
         Self::as_recorded(client, connecting, settings, catalog, &record).await
     }
 
-    /// The same on a connection that is there, with what is, or is about to be, recorded.
+    /// The same on an existing connection, with a record that exists or is about to be written.
     ///
     /// # Errors
     /// Those of [`Settings::routing`].
@@ -82,11 +82,19 @@ impl Installation {
     ) -> Result<Self, Fault> {
         let routing = Arc::new(settings.routing_as_recorded(&catalog, &client.namespace(), record)?);
         let entities = EntityClient::new(client.clone(), Arc::clone(&routing));
-        // Who is started first need not wait for it.
+        // Clients are made now, so that the first caller need not wait for it.
         let namespaces = routing.namespaces();
         join_all(namespaces.iter().map(|namespace| entities.search_attributes().of(namespace))).await;
         let (settings, catalog) = (Arc::new(settings), Arc::new(catalog));
         Ok(Self { settings, catalog, routing, client, entities, connecting, clients: Arc::default() })
+    }
+
+    /// Checks that Temporal answers.
+    ///
+    /// # Errors
+    /// [`ServerError`].
+    pub async fn check_server(&self) -> Result<(), ServerError> {
+        server::check(&self.client).await
     }
 
     /// The namespaces of all tenants, sorted.
@@ -108,7 +116,7 @@ impl Installation {
         Ok(client)
     }
 
-    /// One more connection, to the same server and in the same way.
+    /// Another connection, to the same server and in the same way.
     ///
     /// # Errors
     /// Those of [`connect_with`].
@@ -141,7 +149,7 @@ impl Installation {
     }
 }
 
-/// How a process connects: the same way each time.
+/// How a process connects: always in the same way.
 #[derive(Clone)]
 pub struct Connecting {
     flags: ConnectionFlags,
@@ -150,7 +158,7 @@ pub struct Connecting {
 }
 
 impl Connecting {
-    /// By these flags, with the codec that the settings name.
+    /// With these flags, and the codec from the settings.
     ///
     /// # Errors
     /// Those of [`KeyRing::from_settings`].

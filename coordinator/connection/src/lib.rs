@@ -1,8 +1,8 @@
 //! The connection to Temporal, and what every process of one installation shares through it.
 //!
-//! [`connect`] connects as Temporal's own tools do (flags, `TEMPORAL_*`, profiles). An [`Installation`] is that, with the settings,
-//! the catalog, the routing as it is recorded in the namespaces ([`record`]), and the [`codec`] of what Temporal keeps. All
-//! clients and workers are made from one. It carries out no operation: it knows settings and the calls to entities, no more.
+//! [`connect`] connects as Temporal's own tools do (flags, `TEMPORAL_*`, profiles). An [`Installation`] adds the settings,
+//! the catalog, the routing as recorded in the namespaces ([`record`]), and the [`codec`] for what Temporal stores. All
+//! clients and workers are made from one. This crate performs no operations: it only knows settings and the calls to entities.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod codec;

@@ -1,7 +1,7 @@
-//! How a person's action is recognised when it comes again.
+//! How a repeated action of a person is recognised.
 //!
-//! An action id names one action of one caller on one thing: an order, a resource, a target, a tenant. The same action again
-//! changes nothing; the same id with another content is a mistake of the caller, and refused; the same id of another caller is
+//! An action id names one action of one caller on one thing: an order, a resource, a target or a tenant. The same action again
+//! changes nothing. The same id with another content is the caller's mistake and is refused. The same id from another caller is
 //! another action.
 
 use std::fmt;
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::action_words::Refusal;
 use crate::error_code::ErrorCode;
 
-/// What stands in an actor between the caller, as whom a token proved it, and the name that the caller gave.
+/// Separates, in an actor, the authenticated caller from the name that the caller gave.
 pub const ON_BEHALF_OF: &str = " on behalf of ";
 
 /// The caller of an actor: `gateway` of `gateway on behalf of ann`.
@@ -20,8 +20,8 @@ pub fn caller_of(actor: &str) -> &str {
     actor.split_once(ON_BEHALF_OF).map_or(actor, |(caller, _)| caller)
 }
 
-/// An action as it is remembered: 16 hex digits that name it, a dot, and 16 hex digits of what it says. Neither its id nor
-/// its words can be read from it.
+/// An action as it is remembered: 16 hex digits that name it, a dot, and 16 hex digits of its content. Its id and its
+/// texts cannot be read from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActionMark {
     name: String,
@@ -29,7 +29,7 @@ pub struct ActionMark {
 }
 
 impl ActionMark {
-    /// The mark of the action that this actor gave this id, and that says this.
+    /// The mark of the action with this actor, id and content.
     pub fn of(actor: &str, action_id: &str, content: &impl Serialize) -> Self {
         let name = digest(&serde_json::json!([caller_of(actor), action_id]));
         // Content that cannot be serialised cannot have arrived in a message either.
@@ -37,11 +37,11 @@ impl ActionMark {
         Self { name, content }
     }
 
-    /// Whether the action is among those that were taken. `id_of_0_1` is how 0.1.0 remembered it, which knew neither callers nor
-    /// contents.
+    /// Whether the action is among those already taken. `id_of_0_1` is how 0.1.0 remembered it, which knew neither callers nor
+    /// content.
     ///
     /// # Errors
-    /// `action_id_reused` where the same caller gave the same id to an action that says something else.
+    /// `action_id_reused` if the same caller used the same id for an action with other content.
     pub fn is_among<'a>(&self, taken: impl IntoIterator<Item = &'a str>, id_of_0_1: &str) -> Result<bool, Refusal> {
         for taken in taken {
             if taken == id_of_0_1 {
@@ -63,7 +63,7 @@ impl fmt::Display for ActionMark {
     }
 }
 
-/// What an action says beside its kind and its words, in the form that travels with it: 16 hex digits.
+/// A digest of an action's content beside its kind and texts, in the form that messages carry: 16 hex digits.
 pub fn content_of(value: &serde_json::Value) -> String {
     digest(value)
 }

@@ -1,4 +1,4 @@
-//! What every action of a person has: an id, an actor and a reason; and why one is refused.
+//! What every action of a person has: an id, an actor and a reason; and how a refusal looks.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ impl Refusal {
     }
 }
 
-/// Whether the parts of an action that every kind has can be such.
+/// Checks the parts that every action has: id, actor and reason.
 ///
 /// # Errors
 /// `bad_action`, with what is wrong.

@@ -1,9 +1,9 @@
 //! What one attempt of a step does: send, settle an earlier attempt first, or leave it to a person.
 //!
-//! Ambiguity is settled before anything goes on (trace 8 of the protocol): where an earlier attempt may have sent its
-//! request and nobody knows what became of it, the next attempt waits until that request can no longer land, reads
-//! back, and only then sends. Every decision of that kind is made here, as a pure function of what is known; the
-//! activity only carries it out.
+//! Doubt is settled first: if an earlier attempt may have sent its request
+//! and its result is unknown, the next attempt waits until that request can no longer arrive, reads
+//! back, and only then sends. All these decisions are made here, as pure functions of what is known; the
+//! activity only executes them.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,52 +12,52 @@ use crate::ids::Timestamp;
 use crate::outcome::Outcome;
 use crate::retry::Wait;
 
-/// How far the promise "once" goes for one operation of one target: what the decisions here depend on.
+/// How far a target can guarantee that one operation takes effect once. The decisions here depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Capabilities {
     /// Whether the effect can be read back.
     pub verify: bool,
-    /// Whether the target carries out a call only once per idempotency key, however late its copies land.
+    /// Whether the target performs a call only once per idempotency key, however late its copies arrive.
     pub idempotency_keys: bool,
-    /// What is to be done after an ambiguous attempt.
+    /// What to do after an ambiguous attempt.
     pub on_ambiguous: OnAmbiguous,
-    /// How long after it was sent a request may still land, in milliseconds.
+    /// How long after it was sent a request may still arrive, in milliseconds.
     pub max_apply_delay_ms: u64,
 }
 
-/// What is to be done after an attempt that may or may not have had its effect.
+/// What to do after an attempt that may or may not have had its effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnAmbiguous {
-    /// Wait until it can no longer land, read back, then send if it is not there.
+    /// Wait until it can no longer arrive, read back, then send if it is not there.
     Verify,
     /// Send again: the target knows the idempotency key, or a second effect does no harm.
     Resend,
     /// Wait for a person.
     Hold,
-    /// End the step as failed: late is worse than never.
+    /// End the step as failed, because a late call does more harm than none.
     GiveUp,
 }
 
-/// What an attempt leaves behind for the next one of the same schedule. It travels as heartbeat details, which the
-/// server keeps whatever becomes of the worker.
+/// What an attempt leaves behind for the next one of the same schedule. It is kept in the heartbeat details, which the
+/// server keeps even if the worker dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "left", rename_all = "snake_case")]
 pub enum Left {
-    /// Nothing of this step is on its way: whatever was sent was answered.
+    /// No request of this step is in flight: every request that was sent was answered.
     Settled,
-    /// A request may be on its way.
+    /// A request may be in flight.
     MaybeSent {
         /// The latest time at which it can have been sent.
         until: Timestamp,
     },
 }
 
-/// [`Left`], and which attempt left it. The server hands the details of the last heartbeat on from attempt to attempt:
-/// those of an older attempt say nothing about the one that ended just before.
+/// [`Left`], and which attempt left it. The server passes the details of the last heartbeat from attempt to attempt:
+/// those of an older attempt say nothing about the attempt just before this one.
 ///
-/// The number alone does not say which attempt it was: an operator's reset makes the next one number 1 or 2 again. So an
-/// attempt also says when the next one is to be scheduled, and is believed only where the next one was.
+/// The number alone does not identify the attempt: after an operator's reset the next one is number 1 or 2 again. So an
+/// attempt also records when the next one is due, and it is believed only if the next one was scheduled then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LeftBy {
     /// The attempt, from 1.
@@ -65,71 +65,71 @@ pub struct LeftBy {
     /// What it left.
     #[serde(flatten)]
     pub left: Left,
-    /// When the attempt after it is to be scheduled: the end of this one, and the pause that it asked for. None while it
-    /// goes on, and where a build before 0.2.0 wrote it.
+    /// When the next attempt is due: the end of this one plus the pause that it asked for. None while it
+    /// runs, and if a build before 0.2.0 wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<Timestamp>,
 }
 
-/// How far the time for which an attempt asked may be from the time at which the server scheduled the next one, in
-/// milliseconds: for the clocks of worker and server, and the time that the failure took to arrive. It is shorter than the
+/// How far the time at which an attempt expects the next one may be from the time at which the server scheduled it, in
+/// milliseconds: it allows for the clocks of worker and server, and for the time that the failure took to arrive. It is shorter than the
 /// silence after which the server gives an attempt up ([heartbeat time-out](https://docs.temporal.io/encyclopedia/detecting-activity-failures#heartbeat-timeout)
-/// 15 s), so that what was left before an operator's reset is never taken for what the attempt just before left.
+/// 15 s), so that what was left before an operator's reset is never mistaken for what the attempt just before left.
 pub const NEXT_AT_TOLERANCE_MS: u64 = 5_000;
 
-/// What an attempt knows when it begins.
+/// What an attempt knows when it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Situation {
     /// Which attempt of this schedule it is, from 1.
     pub attempt: u32,
     /// Whether an earlier schedule of this step may have sent its request.
     pub maybe_sent: bool,
-    /// Whether a heartbeat of an attempt before is known to the server, whatever it said.
+    /// Whether the server has heartbeat details of an earlier attempt, readable or not.
     pub has_details: bool,
-    /// What attempts before left behind, where anything readable reached the server.
+    /// What earlier attempts left behind, if anything readable reached the server.
     pub left: Option<LeftBy>,
-    /// When the call was scheduled by its workflow (or started, where it stands alone); none where the server does not say.
+    /// When the call was scheduled by its workflow (or started, if it is a standalone activity); none if the server does not say.
     pub first_scheduled_at: Option<Timestamp>,
-    /// When this attempt was scheduled: the one before had been given up by then.
+    /// When this attempt was scheduled: the server had given up the previous one by then.
     pub scheduled_at: Timestamp,
-    /// When this attempt was handed to a worker, by the server's clock: from then on the server counts.
+    /// When the server gave this attempt to a worker, by the server's clock: the attempt's time-out starts then.
     pub started_at: Timestamp,
-    /// How long one attempt may go on sending after it began, in milliseconds.
+    /// How long an attempt may continue sending after it started, in milliseconds.
     pub attempt_timeout_ms: u64,
-    /// From when on the call is no longer worth making.
+    /// After this time the call is no longer worth making.
     pub expires_at: Option<Timestamp>,
     /// Now.
     pub now: Timestamp,
 }
 
 impl Situation {
-    /// Whether no attempt of this call was before, so that nothing of it can be on its way. The attempt number alone proves
-    /// nothing: an operator's reset of the activity, and the reset of its workflow, make it 1 again while an earlier attempt
-    /// may still be sending. Each of them moves the time at which the attempt was scheduled, though.
+    /// Whether this is the call's first attempt, so that no request of it can be in flight. The attempt number alone proves
+    /// nothing: a reset of the activity or of its workflow makes it 1 again while an earlier attempt
+    /// may still be sending. Both, however, change the time at which the attempt was scheduled.
     pub fn is_first(&self) -> bool {
         self.attempt == 1 && !self.has_details && !self.maybe_sent && self.first_scheduled_at == Some(self.scheduled_at)
     }
 
-    /// Until when this attempt may send. Whoever comes after it waits for this time, by the server's clock: an attempt whose worker was
-    /// stopped after the server had handed it out, and goes on later, has as much less time.
+    /// Until when this attempt may send. The next attempt waits until this time, by the server's clock: an attempt whose worker was
+    /// suspended after the server had given it the task, and resumes later, has correspondingly less time.
     pub fn deadline(&self) -> Timestamp {
         self.now.min(self.started_at).plus_ms(self.attempt_timeout_ms)
     }
 
-    /// Whether the call is no longer worth making after so many milliseconds.
+    /// Whether the call is no longer worth making after this many milliseconds.
     fn is_expired_after(&self, wait_ms: u64) -> bool {
         self.expires_at.is_some_and(|at| self.now.plus_ms(wait_ms) >= at)
     }
 }
 
-/// What an attempt is to do.
+/// What an attempt must do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Move {
     /// Send the request.
     Send,
-    /// Wait this long, read back, and go on by [`after_verification`]'s counsel.
+    /// Wait this long, read back, and continue as [`after_verification`] says.
     Verify {
-        /// How long, in milliseconds; 0 where nothing can land any more.
+        /// How long, in milliseconds; 0 if nothing can still arrive.
         wait_ms: u64,
     },
     /// Wait this long, then send.
@@ -141,7 +141,7 @@ pub enum Move {
     Report(Outcome),
 }
 
-/// What an attempt is to do first.
+/// What an attempt must do first.
 pub fn first_move(situation: &Situation, capabilities: &Capabilities) -> Move {
     let Some(until) = maybe_sent_until(situation) else {
         return if situation.is_expired_after(0) { Move::Report(expired()) } else { Move::Send };
@@ -165,7 +165,7 @@ pub fn first_move(situation: &Situation, capabilities: &Capabilities) -> Move {
     }
 }
 
-/// The outcome of a step that was not sent in the time in which its order was worth doing.
+/// The outcome of a step that was not sent before its order expired.
 fn expired() -> Outcome {
     let detail = "It was not sent before it expired.".to_owned();
     Outcome::Permanent { code: ErrorCode::Expired.into(), detail }
@@ -178,9 +178,9 @@ fn given_up() -> Outcome {
     Outcome::Permanent { code: ErrorCode::GivenUpAmbiguous.into(), detail }
 }
 
-/// Until when an earlier request may have been sent; none where nothing is on its way.
+/// Until when an earlier request may have been sent; none if nothing is in flight.
 fn maybe_sent_until(situation: &Situation) -> Option<Timestamp> {
-    // Whoever was given up may be cut off and not know it: it goes on until its own deadline.
+    // A worker that was given up may be disconnected and not know it: it continues until its own deadline.
     let by_its_deadline = situation.scheduled_at.plus_ms(situation.attempt_timeout_ms);
     match left_just_before(situation) {
         Some(Left::MaybeSent { until }) => Some(until),
@@ -190,15 +190,15 @@ fn maybe_sent_until(situation: &Situation) -> Option<Timestamp> {
     }
 }
 
-/// What the attempt just before left behind, where it said so.
+/// What the attempt just before left behind, if it recorded that.
 pub fn left_just_before(situation: &Situation) -> Option<Left> {
     let left = situation.left.filter(|left| left.attempt.checked_add(1) == Some(situation.attempt))?;
     let was_asked_for = |next_at: Timestamp| next_at.0.abs_diff(situation.scheduled_at.0) <= NEXT_AT_TOLERANCE_MS;
     left.next_at.is_some_and(was_asked_for).then_some(left.left)
 }
 
-/// What an attempt fails as and leaves behind that was not let through to its target: it is as it was before the attempt.
-/// `is_read_back` says whether the earlier request was settled in it by reading back.
+/// The failure type of an attempt that was not admitted to its target, and what it leaves behind: as before the attempt.
+/// `is_read_back` says whether it settled the earlier request by reading back.
 pub fn not_let_through(situation: &Situation, is_read_back: bool) -> (&'static str, Left) {
     match maybe_sent_until(situation) {
         Some(until) if !is_read_back => ("settling", Left::MaybeSent { until }),
@@ -206,26 +206,26 @@ pub fn not_let_through(situation: &Situation, is_read_back: bool) -> (&'static s
     }
 }
 
-/// What reading back said of the earlier request.
+/// What the read-back found out about the earlier request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReadBack {
     /// It had its effect.
     Applied,
-    /// It had none, or a part of it only.
+    /// It had no effect, or only a part of it.
     NotApplied,
-    /// It had none, and somebody else has the resource.
+    /// It had no effect, and another customer has the resource.
     InUse {
-        /// Who, where the target says so.
+        /// Who, if the target says so.
         holder: Option<String>,
     },
-    /// Nobody can say yet.
+    /// The target cannot say yet.
     Unclear {
         /// A sentence for a person.
         detail: String,
     },
 }
 
-/// What to do with what reading back said; `is_expired` says that the call is no longer worth making.
+/// What to do after a read-back; `is_expired` says that the call is no longer worth making.
 pub fn after_verification(read_back: ReadBack, is_expired: bool) -> AfterVerification {
     match read_back {
         ReadBack::Applied => AfterVerification::Report(Outcome::AlreadyDone),
@@ -241,28 +241,28 @@ pub fn after_verification(read_back: ReadBack, is_expired: bool) -> AfterVerific
 pub enum AfterVerification {
     /// It is settled: this is the outcome of the step.
     Report(Outcome),
-    /// It is settled: nothing is on its way, the request is to be sent.
+    /// It is settled: nothing is in flight, send the request.
     Send,
-    /// It is not settled: another attempt asks again.
+    /// It is not settled: another attempt reads back again.
     AskAgain {
         /// A sentence for a person.
         detail: String,
     },
 }
 
-/// Whether a request may be begun.
+/// Whether a request may be sent now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MaySend {
     /// It may.
     Yes,
-    /// The attempt's time is over, and others count on it: another attempt is to be made.
+    /// The attempt's time is over, and later attempts rely on that: another attempt must be made.
     TooLate,
-    /// The order's time is over: this is the outcome of the step.
+    /// The order has expired: this is the outcome of the step.
     Expired(Outcome),
 }
 
-/// Whether a request may be begun: never from the attempt's deadline on, and never from the time on when it is no longer worth
-/// making. `is_settled` says that nothing of an earlier attempt is in doubt.
+/// Whether a request may be sent: not after the attempt's deadline, and not once the call is no longer worth
+/// making. `is_settled` says that no earlier attempt is in doubt.
 pub fn may_send(now: Timestamp, deadline: Timestamp, expires_at: Option<Timestamp>, is_settled: bool) -> MaySend {
     match expires_at {
         Some(expires_at) if now >= expires_at => MaySend::Expired(if is_settled { expired() } else { given_up() }),
@@ -271,24 +271,24 @@ pub fn may_send(now: Timestamp, deadline: Timestamp, expires_at: Option<Timestam
     }
 }
 
-/// How the attempts of a call ended that gave no outcome.
+/// How the attempts of a call ended without an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unanswered<'a> {
     /// Its last attempt failed with this type, and there was no time for another one.
     Failed(&'a str),
     /// Its time was over before any attempt ended.
     NeverAttempted,
-    /// Nobody knows what its last attempt did: its worker died, or the like.
+    /// It is unknown what its last attempt did, for example because its worker died.
     Vanished,
 }
 
-/// The outcome of a call whose attempts ended without one; `expires` says that its time was limited. A call that is limited
-/// gets the time of one more attempt on top, so that none is under way when it is over.
+/// The outcome of a call whose attempts ended without one; `expires` says that its time was limited. A limited call
+/// gets the time of one more attempt in addition, so that no attempt is running at its end.
 pub fn of_unanswered(unanswered: Unanswered<'_>, expires: bool) -> Outcome {
     match unanswered {
         Unanswered::Failed(failure_type) if expires && is_settled_failure(failure_type) => expired(),
         Unanswered::NeverAttempted if expires => expired(),
-        // An adapter should answer outcomes; what fails for good without one may have had its effect.
+        // An adapter should answer with an outcome; a final failure without one may have had its effect.
         Unanswered::Failed(failure_type) => Outcome::Ambiguous {
             detail: format!(
                 "The activity 'provision' ended without an outcome; its last failure was '{failure_type}'."
@@ -300,27 +300,27 @@ pub fn of_unanswered(unanswered: Unanswered<'_>, expires: bool) -> Outcome {
     }
 }
 
-/// The failure of an attempt that waited until nothing could land any more, and read back that nothing did: the attempt after it
-/// sends. An attempt that waited never sends itself: an operator may have had the server begin another one meanwhile, which
-/// counts on it that no attempt before it sends later than its own time-out after it was scheduled.
+/// The failure of an attempt that waited until nothing could still arrive, and found by reading back that nothing had: the next
+/// attempt sends. An attempt that waited never sends itself: an operator may have reset the activity meanwhile, and the new attempt
+/// relies on earlier ones not sending later than their own time-out after they were scheduled.
 pub const READ_BACK: &str = "read_back";
 /// The failure of an attempt that was cancelled before it sent anything.
 pub const INTERRUPTED: &str = "interrupted";
 /// The failure of an attempt whose time was over before it sent anything.
 pub const TOO_LATE: &str = "too_late";
 
-/// Whether an attempt that failed with this type, which is an outcome class or one of this module's constants, left
-/// nothing on its way: its step may be sent again without settling anything.
+/// Whether an attempt that failed with this type (an outcome class or one of this module's constants) left
+/// nothing in flight: its step may be sent again without settling anything.
 pub fn is_settled_failure(failure_type: &str) -> bool {
     matches!(failure_type, "transient" | "throttled" | "unavailable" | READ_BACK | INTERRUPTED | TOO_LATE)
 }
 
-/// What follows a call.
+/// What to do after a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AfterCall {
     /// This is the outcome of the step.
     Report(Outcome),
-    /// Another attempt is to be made.
+    /// Make another attempt.
     Retry {
         /// What this attempt leaves behind.
         left: Left,
@@ -331,7 +331,7 @@ pub enum AfterCall {
     },
 }
 
-/// What to do with what a call answered, at `now`.
+/// What to do after this outcome of a call, at `now`.
 pub fn after_call(outcome: Outcome, capabilities: &Capabilities, now: Timestamp) -> AfterCall {
     match outcome {
         Outcome::Ambiguous { .. } => match capabilities.on_ambiguous {

@@ -1,19 +1,19 @@
-//! How an entity ended: nothing of what it shows goes on.
+//! How an entity ended: its state no longer changes.
 
 use crate::wire::wire_words;
 
 wire_words! {
-    /// How the workflow of an entity ended, where no other run follows it.
+    /// How the workflow of an entity ended, if no further run follows.
     EntityEnd {
-        /// Somebody terminated it.
+        /// It was terminated.
         Terminated = "terminated",
-        /// It ran for longer than it was allowed to.
+        /// It exceeded its time-out.
         TimedOut = "timed out",
         /// It failed.
         Failed = "failed",
-        /// Somebody cancelled it.
+        /// It was cancelled.
         Cancelled = "cancelled",
-        /// It came to its end.
+        /// It completed.
         Completed = "completed",
     }
 }

@@ -1,4 +1,4 @@
-//! What comes in: one CloudEvents 1.0 event in structured JSON, read into an [`Event`] or rejected with a reason.
+//! The input: one CloudEvents 1.0 event in structured JSON, read into an [`Event`] or rejected with a reason.
 //!
 //! Nothing that a producer can send makes this panic: every fault ends as a [`Rejection`] whose code is stable.
 //!
@@ -20,7 +20,7 @@ use crate::ids::{CustomerId, OrderId, TenantId, Timestamp};
 use crate::order::Rejection;
 use crate::trace_parent::{self, TRACE_PARENT_ATTRIBUTE, TraceParent};
 
-/// The largest event taken by default, in bytes of JSON.
+/// The default limit on the size of an event, in bytes of JSON.
 pub const EVENT_BYTES_MAX: usize = 16 * 1024;
 /// How deep an event may nest; the event itself is level 1, `data` level 2.
 pub const EVENT_DEPTH_MAX: usize = 32;
@@ -30,14 +30,14 @@ pub const ATTRIBUTE_BYTES_MAX: usize = 1024;
 pub const SEQUENCE_BYTES_MAX: usize = 64;
 /// The most digits of a numeric `sequence`, leading zeros not counted: beyond that it would not sort as a number.
 pub const SEQUENCE_DIGITS_MAX: usize = 20;
-/// The CloudEvents extension attribute by which the giving customer marks the half that it passes on.
+/// The CloudEvents extension attribute by which the giving customer marks the event that it passes on.
 pub const ROLE_ATTRIBUTE: &str = "interlockrole";
-/// The CloudEvents extension attribute that says when the event was taken in, as RFC 3339: set by whoever submits it to the
-/// customer's entity: the gateway, `interlock submit`, `interlock customer recover`, the entity that passes a half on; optional
+/// The CloudEvents extension attribute that says when the event was accepted, as RFC 3339. It is set by whoever submits the event to the
+/// customer's entity: the gateway, `interlock submit`, `interlock customer recover`, the entity that passes an event on; optional
 /// for others.
 pub const ACCEPTED_AT_ATTRIBUTE: &str = "acceptedat";
 
-/// Which half of an event that makes two orders (`number.moved`).
+/// Which of the two orders of an event (`number.moved`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Half {
@@ -57,32 +57,32 @@ impl Half {
     }
 }
 
-/// One event, its attributes checked. Its `data` is checked later, against the catalog.
+/// One event with checked attributes. Its `data` is checked later, against the catalog.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// With `source` it names the event; at most [`ATTRIBUTE_BYTES_MAX`] bytes, no control characters.
+    /// Together with `source` it identifies the event; at most [`ATTRIBUTE_BYTES_MAX`] bytes, no control characters.
     pub id: String,
-    /// Who says it; limits as for `id`.
+    /// Where the event comes from; limits as for `id`.
     pub source: String,
     /// What happened, e.g. `number.assigned`; limits as for `id`.
     pub event_type: String,
-    /// Whose it is: the CloudEvents `subject`.
+    /// The customer: the CloudEvents `subject`.
     pub subject: CustomerId,
-    /// When it happened, as the producer says, cut to milliseconds.
+    /// When it happened, as the producer says, truncated to milliseconds.
     pub time: Option<Timestamp>,
-    /// The CloudEvents extension `sequence`; an integer is taken as its digits.
+    /// The CloudEvents extension `sequence`; an integer is converted to its digits.
     pub sequence: Option<String>,
-    /// Set where the event says which of two orders it stands for ([`ROLE_ATTRIBUTE`]).
+    /// Set if the event says which of two orders it stands for ([`ROLE_ATTRIBUTE`]).
     pub half: Option<Half>,
-    /// The trace that it belongs to: the CloudEvents extension `traceparent`. One that cannot be read is as none.
+    /// The trace that it belongs to: the CloudEvents extension `traceparent`. An unreadable value is ignored.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "trace_parent::read_leniently")]
     pub trace_parent: Option<TraceParent>,
-    /// When it was taken in, as its submitter says ([`ACCEPTED_AT_ATTRIBUTE`]). One that cannot be read is as none.
+    /// When it was accepted, as its submitter says ([`ACCEPTED_AT_ATTRIBUTE`]). An unreadable value is ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted_at: Option<Timestamp>,
     /// The payload.
     pub data: Map<String, Value>,
-    /// How long it was on the wire, in bytes of JSON.
+    /// Its size when it was received, in bytes of JSON.
     pub bytes: usize,
 }
 
@@ -104,15 +104,15 @@ impl Event {
     /// # Errors
     /// A [`Rejection`] with one of the codes of this module.
     pub fn from_value(value: &Value, bytes_max: usize) -> Result<Self, Rejection> {
-        // The depth first: what is nested without end must not be walked any further.
+        // Check the depth first: JSON that is nested too deeply must not be traversed further.
         check_depth(value)?;
         let bytes = value.to_string().len();
         check_size(bytes, bytes_max)?;
         Self::read(value, bytes)
     }
 
-    /// The id of the order that this event makes. Where it makes two, the order of its own subject has the event's id
-    /// like any other, so that an entity knows it without a catalog; the order passed on carries the role `to`.
+    /// The id of the order that this event makes. If it makes two, the order of its own subject has the event's id,
+    /// so that an entity knows it without a catalog; the order passed on has the role `to`.
     pub fn order_id(&self, tenant: &TenantId, half: Option<Half>) -> OrderId {
         let role = half.filter(|half| *half == Half::To).map(Half::as_str);
         OrderId::derive(tenant, &self.subject, &self.source, &self.id, role)
@@ -149,8 +149,8 @@ impl Event {
     }
 }
 
-/// Says in an event when it was accepted, whatever its producer says; not where it would have more than `bytes_max` bytes by
-/// that. An event with a stamp has the same place among others in every attempt of the workflow task that takes it in.
+/// Records in an event when it was accepted, replacing any value from the producer, unless it would then have more than `bytes_max`
+/// bytes. An event with a stamp has the same place among others in every attempt of the workflow task that accepts it.
 pub fn stamp(event: &mut Value, accepted_at: Timestamp, bytes_max: usize) {
     if let Value::Object(attributes) = event {
         attributes.insert(ACCEPTED_AT_ATTRIBUTE.to_owned(), accepted_at.to_rfc3339().into());
@@ -182,7 +182,7 @@ fn check_depth(value: &Value) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// Whether `value` nests deeper than `levels`; recursion ends there.
+/// Whether `value` nests deeper than `levels`. It recurses no deeper than that.
 fn deeper_than(value: &Value, levels: usize) -> bool {
     let within = |inner: &Value| deeper_than(inner, levels - 1);
     match value {
@@ -193,7 +193,7 @@ fn deeper_than(value: &Value, levels: usize) -> bool {
     }
 }
 
-/// An attribute; JSON `null` is the same as none, as the CloudEvents JSON format says.
+/// An attribute; JSON `null` counts as absent, as the CloudEvents JSON format says.
 fn attribute<'a>(attributes: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     attributes.get(name).filter(|value| !value.is_null())
 }
@@ -231,7 +231,7 @@ fn time(attributes: &Map<String, Value>) -> Result<Option<Timestamp>, Rejection>
     })
 }
 
-/// A time as in RFC 3339, cut to milliseconds.
+/// An RFC 3339 timestamp, truncated to milliseconds.
 fn rfc3339(value: &Value) -> Option<Timestamp> {
     let time = chrono::DateTime::parse_from_rfc3339(value.as_str()?).ok()?;
     Some(Timestamp(time.timestamp_millis()))
@@ -285,7 +285,7 @@ fn data(attributes: &Map<String, Value>) -> Result<Map<String, Value>, Rejection
         return Err(Rejection::new(ErrorCode::BadData, "The attribute 'data' must be a JSON object."));
     };
     if data.iter().any(|(name, value)| name.contains('\0') || has_nul(value)) {
-        // Databases behind targets refuse it, or cut the text there.
+        // Databases behind targets reject it, or truncate the text there.
         return Err(Rejection::new(ErrorCode::BadData, "The attribute 'data' must not contain NUL characters."));
     }
     Ok(data.clone())

@@ -1,4 +1,4 @@
-//! What a producer is told of each event.
+//! The result that a producer gets for each event.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -65,7 +65,7 @@ pub struct EventResults {
 }
 
 impl EventResult {
-    /// What can be said of an event before it is looked at: whatever it is, its sender should find it again.
+    /// The parts of a result that are known before the event is checked, so that its sender can always match it.
     pub fn of_raw(event: &Value) -> Self {
         let text = |name| event.get(name).and_then(Value::as_str).map(str::to_owned);
         Self {

@@ -1,4 +1,4 @@
-//! The ids of the field, each a type of its own. Parsing is the only way in.
+//! The ids of Interlock, each with its own type. Parsing is the only way in.
 //!
 //! The encodings are those of the wire contract: an id that becomes a part of a workflow id is percent-encoded
 //! (upper-case hex) but for `A-Za-z0-9._-`, and its encoded form is limited to [`PART_BYTES_MAX`] bytes.
@@ -12,7 +12,7 @@ use thiserror::Error;
 
 /// The longest encoded part of a workflow id, in bytes.
 pub const PART_BYTES_MAX: usize = 250;
-/// The longest encoded tenant or realm, in bytes: it is a fairness key too, and Temporal limits those to 64.
+/// The longest encoded tenant or realm, in bytes: it is also a fairness key, and Temporal limits those to 64.
 pub const TENANT_BYTES_MAX: usize = 64;
 
 /// What is *not* percent-encoded: `A-Za-z0-9._-`.
@@ -26,7 +26,7 @@ pub fn encode_part(raw: &str) -> String {
 /// Undoes [`encode_part`].
 ///
 /// # Errors
-/// [`IdError::NotUtf8`] where the decoded bytes are not UTF-8.
+/// [`IdError::NotUtf8`] if the decoded bytes are not UTF-8.
 pub fn decode_part(encoded: &str) -> Result<String, IdError> {
     percent_decode_str(encoded).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| IdError::NotUtf8)
 }
@@ -51,12 +51,12 @@ pub enum IdError {
     /// The decoded bytes are not UTF-8.
     #[error("an id must be UTF-8")]
     NotUtf8,
-    /// The text lacks a separator or a part that its form asks for.
+    /// The text lacks a separator or a part that its form requires.
     #[error("expected {expected}, got '{got}'")]
     Form {
-        /// The form asked for.
+        /// The required form.
         expected: &'static str,
-        /// The text as it came.
+        /// The text as given.
         got: String,
     },
 }
@@ -141,7 +141,7 @@ part_id!(
     ResourceKind, PART_BYTES_MAX
 );
 part_id!(
-    /// An instance of an outside system (`hss-east`, `crm`); also names its provisioning queue.
+    /// An instance of an outside system (`hss-east`, `crm`); it also names its provisioning queue.
     TargetId, PART_BYTES_MAX
 );
 part_id!(
@@ -150,7 +150,7 @@ part_id!(
 );
 
 impl Default for TenantId {
-    /// The tenant where none is named: `default`.
+    /// The tenant if none is given: `default`.
     fn default() -> Self {
         Self("default".to_owned())
     }
@@ -181,7 +181,7 @@ impl ResourceId {
     /// A resource of this kind.
     ///
     /// # Errors
-    /// [`IdError`] where `id` is no valid part.
+    /// [`IdError`] if `id` is not a valid part.
     pub fn new(kind: ResourceKind, id: &str) -> Result<Self, IdError> {
         check_part(id, PART_BYTES_MAX)?;
         Ok(Self { kind, id: id.to_owned() })
@@ -242,8 +242,8 @@ impl fmt::Display for CustomerRef {
     }
 }
 
-/// An order: `{customer_id}~{uuid}`, the uuid being the UUIDv5 of tenant, event source, event id and, where one event
-/// makes two orders, the role. A producer can compute it beforehand; it names its entity.
+/// An order: `{customer_id}~{uuid}`. The uuid is the UUIDv5 of tenant, event source, event id and, if one event
+/// makes two orders, the role. A producer can compute it beforehand; it contains the customer, and so identifies the entity.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OrderId(String);
@@ -255,7 +255,7 @@ impl OrderId {
     /// The order that an event makes.
     ///
     /// The UUID is `uuid5(NAMESPACE_URL, "interlock:order:" + T + "/" + S + "/" + I)`, with `"/" + R` added for an
-    /// event that makes two orders, where T, S, I and R are tenant, source, id and role encoded by [`encode_part`].
+    /// event that makes two orders. T, S, I and R are tenant, source, id and role, encoded by [`encode_part`].
     pub fn derive(tenant: &TenantId, customer: &CustomerId, source: &str, event_id: &str, role: Option<&str>) -> Self {
         let mut name =
             format!("interlock:order:{}/{}/{}", tenant.encoded(), encode_part(source), encode_part(event_id));
@@ -282,7 +282,7 @@ impl OrderId {
 
     /// The idempotency key of one of its steps: `uuid5(NAMESPACE_URL, "interlock:step:" + order id + "/" + step)`.
     ///
-    /// The order id names the customer, so two customers' events with the same source and id have different keys.
+    /// The order id contains the customer, so two customers' events with the same source and id have different keys.
     pub fn step_key(&self, step: &str) -> uuid::Uuid {
         uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, format!("interlock:step:{}/{step}", self.0).as_bytes())
     }
@@ -363,7 +363,7 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX)))
     }
 
-    /// RFC 3339 with milliseconds, in UTC; the number itself where it is out of the calendar.
+    /// RFC 3339 with milliseconds, in UTC; the plain number if it is outside the calendar.
     pub fn to_rfc3339(self) -> String {
         chrono::DateTime::from_timestamp_millis(self.0)
             .map_or_else(|| self.0.to_string(), |time| time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))

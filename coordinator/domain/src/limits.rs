@@ -4,56 +4,56 @@ use serde::{Deserialize, Serialize};
 
 /// The most events that one admission plans, so that a local activity stays short.
 pub const ADMISSION_BATCH_MAX: usize = 16;
-/// How long a customer remembers an order that is over, for de-duplication, in milliseconds: 30 days.
+/// How long a customer remembers an order that has ended, for de-duplication, in milliseconds: 30 days.
 pub const REMEMBERED_MS_MAX: i64 = 30 * 24 * 60 * 60 * 1000;
 /// The most messages that one local activity sends.
 pub const SENDING_BATCH_MAX: usize = 64;
-/// The most resources for which an entity remembers what it settled last or gave back last.
+/// For how many resources an entity remembers what it last settled or gave back.
 pub const RESOURCES_REMEMBERED_MAX: usize = 1_000;
-/// The most that the names of those who wait at a resource take together, in bytes of customer ids: longer names are fewer
-/// tickets than [`EntityLimits::tickets_max`]. With it a full queue travels in half of what the server takes as one payload.
+/// The limit on the customer ids of all tickets at a resource, in bytes: with longer ids fewer tickets fit
+/// than [`EntityLimits::tickets_max`] allows. With it a full queue takes half of what the server accepts as one payload.
 pub const QUEUED_NAMES_BYTES_MAX: usize = 600 * 1024;
-/// Of how many parts of a resource's queue one tenant may take one, where several share the realm: nobody keeps the others out by
-/// filling it. So of 5,000 tickets 1,250 are one tenant's, and of the bytes of names as many.
+/// If several tenants share a realm, one tenant may fill one part in this many of a resource's queue, so that it cannot lock the others
+/// out. So of 5,000 tickets 1,250 are one tenant's, and of the bytes of ids the same share.
 pub const TENANT_SHARE_OF_QUEUE: usize = 4;
 /// The most steps of unordered orders that run side by side.
 pub const UNORDERED_RUNNING_MAX: usize = 200;
 
-/// How far the clocks of two of the server's machines may be apart, in milliseconds (design §4.7).
+/// How far apart the clocks of two of the server's machines may be, in milliseconds: epochs are made from the time.
 pub const CLOCKS_APART_MS_MAX: u64 = 5_000;
 
-/// The limits of an entity. They reach it with the answers of its activities and with its tickets, are recorded in
-/// history thereby, and never change the replay of what was recorded before.
+/// The limits of an entity. They reach it with the results of its activities and with its tickets, so they are
+/// recorded in history, and never change the replay of earlier decisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EntityLimits {
-    /// History events after which an entity continues as new as soon as nothing is under way.
+    /// History events after which an entity continues as new as soon as nothing is running.
     pub continue_as_new_events: u32,
-    /// History events after which it continues as new with calls under way.
+    /// History events after which it continues as new even with calls running.
     pub continue_as_new_events_forced: u32,
-    /// Signals in one run after which it continues as new with calls under way (the server takes 10,000).
+    /// Signals in one run after which it continues as new even with calls running (the server accepts 10,000).
     pub signals_max: u32,
-    /// Local activities that an entity runs one after the other before it lets the server record what they did. A workflow
-    /// task that is under way when 100 signals have come is done again by the server's order, so it has to be short. What was
-    /// recorded before there was such a limit has none.
+    /// How many local activities an entity runs one after the other before it lets the server record their results. The server
+    /// orders a workflow task to be repeated if 100 signals arrive during it, so the task has to be short. Runs that were
+    /// recorded before this limit existed have none.
     #[serde(default = "without_limit")]
     pub local_activities_in_a_row_max: u32,
-    /// Open orders of a customer, after which an event ends as rejected with `backlog_full`.
+    /// Open orders of a customer, above which an event is rejected with `backlog_full`.
     pub open_orders_max: usize,
-    /// State of a customer in bytes, after which an event ends as rejected with `backlog_full`.
+    /// State of a customer in bytes, above which an event is rejected with `backlog_full`.
     pub state_bytes_max: usize,
-    /// Tickets at a resource, after which a claim is answered `queue_full`.
+    /// Tickets at a resource, above which a claim is answered `queue_full`.
     pub tickets_max: usize,
     /// Entries of the journal.
     pub journal_max: usize,
     /// Finished tickets remembered by a resource.
     pub finished_tickets_max: usize,
-    /// Orders that are over and that a customer remembers for those who ask.
+    /// Ended orders that a customer remembers for queries.
     pub remembered_orders_max: usize,
     /// Order ids that a customer remembers for de-duplication, as digests of 12 bytes: 24 bytes each as JSON. At most three
-    /// quarters of them are of events without a time.
+    /// quarters of them belong to events without a time.
     pub order_digests_max: usize,
-    /// The largest event that an entity takes, in bytes of JSON.
+    /// The largest event that an entity accepts, in bytes of JSON.
     pub event_bytes_max: usize,
 }
 
@@ -76,35 +76,35 @@ impl Default for EntityLimits {
     }
 }
 
-/// What an entity that knows of no limit goes by: so did all, once.
+/// The value for an entity that was never told this limit, as all were before it existed.
 const fn without_limit() -> u32 {
     u32::MAX
 }
 
-/// How long a run has become.
+/// The length of a run so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RunLength {
     /// Events in the history.
     pub history_events: u32,
-    /// Signals taken in this run.
+    /// Signals received in this run.
     pub signals: u32,
-    /// Whether the server suggests to continue as new.
+    /// Whether the server suggests continuing as new.
     pub suggested: bool,
 }
 
-/// Whether a run is to end and go on as a new one.
+/// Whether a run must end and continue as a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContinueAsNew {
     /// Not yet.
     No,
-    /// As soon as nothing is under way.
+    /// As soon as nothing is running.
     WhenIdle,
-    /// Now: what is under way is cancelled, waited for, and scheduled again by the next run.
+    /// Now: what is running is cancelled, waited for, and scheduled again by the next run.
     Now,
 }
 
 impl EntityLimits {
-    /// Whether a run of this length is to continue as new.
+    /// Whether a run of this length must continue as new.
     pub fn continue_as_new(&self, run: RunLength) -> ContinueAsNew {
         if run.suggested || run.history_events >= self.continue_as_new_events_forced || run.signals >= self.signals_max
         {
@@ -116,7 +116,7 @@ impl EntityLimits {
         }
     }
 
-    /// Whether an entity that ran so many local activities one after the other lets the server record them before the next.
+    /// Whether an entity that ran this many local activities in a row must let the server record them before the next.
     pub fn is_to_record(&self, local_activities_in_a_row: u32) -> bool {
         local_activities_in_a_row >= self.local_activities_in_a_row_max
     }

@@ -1,7 +1,7 @@
 //! What customer and resource entities tell each other, and what the customer asks its activities to do.
 //!
-//! All of it is idempotent: tickets have ids, leases have epochs, and a message that comes twice, late or out of order
-//! is recognised by them.
+//! All of it is idempotent: tickets have ids, leases have epochs, and by these a message that comes twice, late or out of order
+//! is recognised.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::retry::RetryPolicy;
 use crate::routing::QueueAssignment;
 use crate::trace_parent::{self, TraceParent};
 
-/// The version of the envelope that entity messages travel in.
+/// The version of the envelope around messages between entities.
 pub const ENVELOPE_VERSION: u32 = 1;
 
 /// The versioned envelope of a message between entities.
@@ -30,7 +30,7 @@ pub struct Envelope<M> {
     pub sent_at: Option<Timestamp>,
     /// The message.
     pub message: M,
-    /// Where the receiver is to live; only said while the count of queue shards changes.
+    /// The queue that the receiver must move to; only set while the count of queue shards changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(rename = "home")]
     pub queue_assignment: Option<QueueAssignment>,
@@ -42,46 +42,46 @@ impl<M> Envelope<M> {
         Self { v: ENVELOPE_VERSION, sent_at: None, message, queue_assignment: None }
     }
 
-    /// The same, with what the receiver is told of its home.
+    /// The same, with the queue that the receiver must move to.
     #[must_use]
     pub fn with_queue_assignment(self, queue_assignment: Option<QueueAssignment>) -> Self {
         Self { queue_assignment, ..self }
     }
 
-    /// The same, saying when it is sent.
+    /// The same, with the time of sending.
     #[must_use]
     pub fn sent_at(self, now: Timestamp) -> Self {
         Self { sent_at: Some(now), ..self }
     }
 }
 
-/// A claim as it stands in a resource's queue.
+/// A claim as it is in a resource's queue.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Ticket {
     /// Derived from order and resource.
     pub id: TicketId,
     /// The order whose claim it is.
     pub order: OrderId,
-    /// Its place in the queue.
+    /// Its position in the queue.
     pub key: OrderKey,
     /// What is wanted.
     pub mode: ClaimMode,
     /// Who wants it.
     pub claimant: CustomerRef,
-    /// Which life of the claimant.
+    /// The claimant's incarnation.
     pub incarnation: Incarnation,
-    /// The name under which the targets know the claimant, compared with what a look-up says.
+    /// The name under which the targets know the claimant; a look-up's answer is compared with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(rename = "party")]
     pub target_identity: Option<String>,
-    /// Whether its order gives something up only once this is granted: such waits can form a ring.
+    /// Whether its order releases something only once this is granted: such waits can form a ring.
     #[serde(default)]
     pub swap: bool,
-    /// Until when somebody waits for the answer to a claim by update; none for as long as it takes. A grant that is
-    /// answered later than that is told by message, too.
+    /// Until when the sender of a claim by update waits for the answer; none if it waits without limit. A grant that is
+    /// answered later is also sent as a message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_by: Option<Timestamp>,
-    /// What the resource entity needs to know of its kind.
+    /// What the resource entity must know of its kind.
     #[serde(default)]
     pub policy: ResourcePolicy,
 }
@@ -97,22 +97,22 @@ pub enum ClaimAnswer {
         /// Whether the target is known to have it registered to the claimant already.
         #[serde(default)]
         registered: bool,
-        /// Somebody who asks for it back already.
+        /// Who already asks for it back.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         recall: Option<Asker>,
     },
-    /// The ticket waits; a grant will come as a message.
+    /// The ticket waits; a grant will be sent as a message.
     Queued,
-    /// To a release: somebody else is proven to hold the resource.
+    /// To a release: another customer is proven to hold the resource.
     NotHolder,
-    /// The ticket was finished before: a duplicate.
+    /// The ticket has ended before: the claim is a duplicate.
     Finished,
     /// The queue is at its limit.
     QueueFull {
-        /// So many wait, and no more may.
+        /// The limit that is reached.
         tickets_max: usize,
     },
-    /// No answer came in time; the claim was sent as a message too, and a grant will come as one.
+    /// No answer came in time; the claim was also sent as a message, and a grant will come as one.
     NotAnswered,
 }
 
@@ -125,33 +125,33 @@ pub struct Asker {
     pub mode: ClaimMode,
 }
 
-/// How a lease comes back.
+/// Why a lease is given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GiveBack {
-    /// The release was confirmed by the target (or a person said so).
+    /// The release was confirmed by the target (or by a person).
     Released,
-    /// Nothing had begun; an older ticket goes first.
+    /// Nothing had started; an older ticket goes first.
     Yielded,
-    /// The order that wanted it ended, or had it for its own time only.
+    /// The order that wanted it ended, or had it only as a lock.
     Unused,
-    /// The target has somebody else registered.
+    /// The target has another customer registered.
     Contested,
     /// A person forced it.
     Forced,
 }
 
-/// What a change of a lease rests on.
+/// The evidence for a change of a lease.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LeaseProof {
     /// The order that caused it.
     pub order: OrderId,
-    /// The step on which it rests; none where no call was needed.
+    /// The step that proves it; none if no call was needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<StepProof>,
     /// When that was recorded.
     pub at: Timestamp,
-    /// The person who decided it instead of the target, where one did.
+    /// The person who decided it instead of the target, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
     /// That person's reason.
@@ -159,7 +159,7 @@ pub struct LeaseProof {
     pub reason: Option<String>,
 }
 
-/// The call on which a change of a lease rests.
+/// The call that proves a change of a lease.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StepProof {
@@ -167,9 +167,9 @@ pub struct StepProof {
     pub target: TargetId,
     /// Its operation.
     pub operation: String,
-    /// The class of its outcome, or the code by which the step was left out.
+    /// The class of its outcome, or the code with which the step was skipped.
     pub outcome: String,
-    /// Who has the resource as the target said, where the outcome is `in_use`.
+    /// Who has the resource according to the target, if the outcome is `in_use`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
     /// The key under which it was sent.
@@ -177,14 +177,14 @@ pub struct StepProof {
     pub idempotency_key: Uuid,
 }
 
-/// One hop of a probe for rings of orders that give up only what others wait for.
+/// One hop of a probe for rings of orders that wait for each other's releases.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Hop {
     /// The waiting order's key.
     pub key: OrderKey,
 }
 
-/// A probe: it travels along waits of the kind "I release when mine is granted", and finds a ring where it comes back.
+/// A probe: it travels along waits of the kind "I release when mine is granted", and has found a ring if it comes back.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Probe {
     /// The orders passed, in order.
@@ -197,7 +197,7 @@ pub struct Probe {
 /// The longest probe path, in hops; a longer ring is left to the sweep and to a person.
 pub const PROBE_HOPS_MAX: usize = 16;
 
-/// A lease as its holder says it again.
+/// A lease as its holder reports it again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HeldLease {
     /// Its fencing token.
@@ -212,9 +212,9 @@ pub struct HeldLease {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(rename = "party")]
     pub target_identity: Option<String>,
-    /// Said after a reset of the holder's workflow only: whether an order of it is open that names the resource, or was given up since.
-    /// Its calls may be done on one target and not on another, so that no single target can tell whether it still has the resource
-    /// somewhere.
+    /// Only set after a reset of the holder's workflow: whether an order that names the resource is open, or was given up since.
+    /// Its calls may have taken effect on one target and not on another, so that no single target can tell whether the customer still has
+    /// the resource somewhere.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unfinished: bool,
 }
@@ -234,35 +234,35 @@ pub enum ToResource {
         from: CustomerRef,
         /// The epoch of the lease.
         epoch: Epoch,
-        /// How it comes back.
+        /// Why it comes back.
         how: GiveBack,
-        /// The tickets by which this customer still wants the resource: they (still) queue.
+        /// The tickets by which this customer still wants the resource: they stay in the queue, or join it.
         tickets: Vec<Ticket>,
-        /// Tickets that are finished by this.
+        /// Tickets that end with this.
         finished: Vec<TicketId>,
-        /// What it rests on.
+        /// The evidence for it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         proof: Option<LeaseProof>,
-        /// Where a release found the resource registered to somebody else: to whom, as the target names them.
+        /// The name under which the target has the resource, if a release found it registered to another customer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         registered_to: Option<String>,
     },
-    /// Takes tickets out of the queue for good.
+    /// Removes tickets from the queue for good.
     Withdraw {
         /// Whose they are.
         from: CustomerRef,
         /// The tickets.
         tickets: Vec<TicketId>,
     },
-    /// Answers a grant or recall that is not for this customer (any more).
+    /// Answers a grant or recall that is not (or no longer) for this customer.
     Decline {
         /// Who answers.
         from: CustomerRef,
-        /// The ticket that was granted, where there is one.
+        /// The ticket that was granted, if there is one.
         ticket: Option<TicketId>,
         /// The epoch that was granted.
         epoch: Epoch,
-        /// Set where the message was for an earlier life of this customer: the lease is an orphan.
+        /// Set if the message was for an earlier life of this customer: the lease is an orphan.
         lost: Option<Incarnation>,
     },
     /// Answers a recall: the target accepted this holder's assign.
@@ -271,12 +271,12 @@ pub enum ToResource {
         from: CustomerRef,
         /// The epoch of the lease.
         epoch: Epoch,
-        /// The name under which the targets know the holder from now on, where it changed.
+        /// The name under which the targets know the holder from now on, if it changed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[serde(rename = "party")]
         target_identity: Option<String>,
     },
-    /// Passes a probe on to whoever holds what this ticket waits for.
+    /// Passes a probe on to the holder of what this ticket waits for.
     Probe {
         /// The waiting ticket.
         ticket: TicketId,
@@ -285,24 +285,24 @@ pub enum ToResource {
         /// The probe.
         probe: Probe,
     },
-    /// Says again what this customer has and wants of the resource, whose entity may have forgotten it.
+    /// Repeats what this customer has and wants of the resource, whose entity may have forgotten it.
     Reassert {
-        /// Who says so.
+        /// The customer.
         from: CustomerRef,
-        /// Which life of it.
+        /// Its incarnation.
         incarnation: Incarnation,
-        /// The lease that it holds; none where it holds none.
+        /// The lease that it holds, if it holds one.
         lease: Option<HeldLease>,
-        /// Where it holds none: it takes no grant that is not above this epoch.
+        /// If it holds none: it accepts only grants above this epoch.
         above: Epoch,
         /// The tickets by which it wants the resource.
         tickets: Vec<Ticket>,
-        /// Whether the two were seen to contradict each other for longer than messages take. Only then does the resource
+        /// Whether the two contradicted each other for longer than messages take. Only then does the resource
         /// believe a customer that contradicts it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         lasting: bool,
-        /// Whether the customer's workflow was reset to an earlier state: what its lives before were granted it may have used,
-        /// and `lease` is what it had at that moment.
+        /// Whether the customer's workflow was reset to an earlier state: its earlier lives may have used what they were granted,
+        /// and `lease` is what it had at the point of the reset.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         after_reset: bool,
     },
@@ -314,7 +314,7 @@ pub enum ToResource {
         epoch: Epoch,
         /// The open orders that name the resource.
         orders: Vec<OrderId>,
-        /// When it used the lease, where that was not before the target was asked who is registered.
+        /// When it used the lease, if that was after the target was asked who is registered.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         used_at: Option<Timestamp>,
     },
@@ -323,11 +323,11 @@ pub enum ToResource {
 /// A message from a resource entity to a customer entity.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ToCustomer {
-    /// The resource that speaks.
+    /// The resource that sends it.
     pub resource: ResourceId,
-    /// Which life of the customer it speaks to.
+    /// The incarnation of the customer that it is for.
     pub incarnation: Incarnation,
-    /// What it says.
+    /// The content.
     pub notice: Notice,
 }
 
@@ -344,64 +344,64 @@ pub enum Notice {
         /// Whether the target is known to have it registered to this customer already.
         #[serde(default)]
         registered: bool,
-        /// Somebody who asks for it back already.
+        /// Who already asks for it back.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         recall: Option<Asker>,
     },
-    /// The lease that you said again to have is yours, as far as the resource knows. Whoever gave it back since says so.
+    /// The lease that you reported is yours, as far as the resource knows. If you have given it back since, say so.
     LeaseKnown {
         /// Its fencing token.
         epoch: Epoch,
     },
-    /// The lease that you said again to have is not yours any more.
+    /// The lease that you reported is no longer yours.
     LeaseGone {
         /// Its fencing token, or a higher one.
         epoch: Epoch,
     },
-    /// The resource's workflow was reset: say again what you have and want of it.
+    /// The resource's workflow was reset: repeat what you have and want of it.
     #[serde(rename = "say_again")]
     Reassert {
-        /// The highest epoch that it may have granted: where you have no lease, take no grant that is not above it.
+        /// The highest epoch that it may have granted: if you have no lease, accept only grants above it.
         above: Epoch,
-        /// The epoch of the lease by which it takes you for the holder, where it does.
+        /// The epoch of the lease by which it considers you the holder, if it does.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         epoch: Option<Epoch>,
     },
-    /// The lease is yours by a list of who has what, for the day on which Interlock is switched on: the target has it
+    /// The lease is yours by an import, for the day on which Interlock goes live: the target has it
     /// registered to this customer already.
     LeaseImported {
         /// Its fencing token.
         epoch: Epoch,
-        /// The name under which the targets know this customer there, where it is known.
+        /// The name under which the targets know this customer there, if it is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[serde(rename = "party")]
         target_identity: Option<String>,
-        /// Said to a customer whose workflow was reset: the lease was granted for locks only, so no target has anything
+        /// Only set for a customer whose workflow was reset: the lease was granted for locks only, so no target has anything
         /// registered by it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         unused: bool,
     },
-    /// Somebody asks for the lease back.
+    /// Another ticket asks for the lease back.
     LeaseRecalled {
         /// The epoch of the lease.
         epoch: Epoch,
         /// Who asks.
         asker: Asker,
     },
-    /// To a release ticket: somebody else is proven to hold the resource.
+    /// To a release ticket: another customer is proven to hold the resource.
     NotHolder {
         /// The ticket.
         ticket: TicketId,
-        /// Who has it, as a target names them, where only the target knows.
+        /// Who has it, under the target's name, if only the target knows.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[serde(rename = "party")]
         target_identity: Option<String>,
     },
-    /// The claim was not taken: the queue is at its limit.
+    /// The claim was not accepted: the queue is at its limit.
     QueueFull {
         /// The ticket.
         ticket: TicketId,
-        /// So many wait, and no more may.
+        /// The limit that is reached.
         tickets_max: usize,
     },
     /// A probe reaches the holder.
@@ -413,11 +413,11 @@ pub enum Notice {
     Forced {
         /// The epoch of the lease.
         epoch: Epoch,
-        /// Since when what the target said of who is registered may be out of date: when it was asked. None where it was not
-        /// asked, or a person goes on whatever it said.
+        /// Since when the target's answer about who is registered may be out of date: the time of asking. None if it was not
+        /// asked, or the person insists whatever it answered.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unused_since: Option<Timestamp>,
-        /// Who does it; none where the resource's worker is of 0.1.0.
+        /// Who forces it; none if the resource's worker is of 0.1.0.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<ForcedBy>,
     },
@@ -434,7 +434,7 @@ pub struct ForcedBy {
     pub reason: String,
 }
 
-/// What became of a message to a customer.
+/// What happened to a message to a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Delivery {
@@ -463,23 +463,23 @@ pub struct ProvisionRequest {
     pub data: Map<String, Value>,
     /// The same for every attempt of this step: UUIDv5 of order and step.
     pub idempotency_key: Uuid,
-    /// The epoch of the lease of the first resource that the step names; none where it names none.
+    /// The epoch of the lease of the first resource that the step names, if it names any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Epoch>,
     /// The epochs of all leases that protect the step.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub epochs: BTreeMap<ResourceId, Epoch>,
-    /// The resources that the step acts on though its customer is not known to have them: whoever sends it sees first that
-    /// nobody else has them, by the ledger or at the target.
+    /// The resources that the step acts on although its customer is not known to have them: the sender first checks that
+    /// no other customer has them, by the ledger or at the target.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unproven: Vec<ResourceId>,
-    /// How often this step was scheduled before (not counting the attempts of the retry policy).
+    /// How often this step was scheduled before (not counting the retry policy's attempts).
     #[serde(default)]
     pub dispatch: u32,
     /// Whether an earlier schedule of this step may have sent its request: settle that before sending again.
     #[serde(default)]
     pub maybe_sent: bool,
-    /// What the answer is to repeat, so that it can be told from a result that a person gave in Temporal; none where the
+    /// What the answer must repeat, so that it can be distinguished from a result that a person entered in Temporal; none if the
     /// target's workers are not known to repeat it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Uuid>,
@@ -488,10 +488,10 @@ pub struct ProvisionRequest {
     /// The pauses between its attempts.
     #[serde(default)]
     pub retry: RetryPolicy,
-    /// From when on it is no longer worth sending; only for orders that need no turn.
+    /// After this time it is no longer worth sending; only for orders that need no turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// The trace that the order's event belongs to, as W3C Trace Context writes it: the call goes on in it.
+    /// The trace of the order's event, as W3C Trace Context writes it: the call continues in it.
     #[serde(
         default,
         rename = "traceparent",

@@ -1,5 +1,5 @@
-//! What is worth counting of what entities and activities do. Nothing is decided by it, and nothing of it is kept: whoever
-//! carries out a step of a machine takes what it saw and hands it to an [`Observer`].
+//! What entities and activities do that is worth counting. No decision depends on it, and none of it is stored: the code
+//! that runs a machine's step takes the observations and passes them to an [`Observer`].
 
 use crate::error_code::ReasonCode;
 use crate::ids::{ResourceKind, TargetId, TenantId};
@@ -14,40 +14,40 @@ pub enum Observation {
         tenant: TenantId,
         /// How it ended.
         state: OrderState,
-        /// Why, where it was rejected.
+        /// Why, if it was rejected.
         rejected: Option<ReasonCode>,
     },
     /// A customer was granted a lease.
     LeaseGranted {
-        /// What it is the lease of.
+        /// The kind of the leased resource.
         kind: ResourceKind,
-        /// From when the event that wants it was accepted, in milliseconds.
+        /// The time since the event that wants it was accepted, in milliseconds.
         waited_ms: u64,
     },
     /// A resource passed from one customer to the next.
     HandedOver {
         /// What it is.
         kind: ResourceKind,
-        /// From when the last holder's release was confirmed, in milliseconds.
+        /// The time since the previous holder's release was confirmed, in milliseconds.
         took_ms: u64,
     },
-    /// A run of an entity continues as new.
+    /// A run of an entity continued as new.
     RunEnded {
         /// The entity's workflow type.
         entity: &'static str,
-        /// How long the history of the run became.
+        /// The length of the run's history.
         history_events: u32,
     },
     /// An attempt of a step ended.
     StepAttempted {
-        /// Where.
+        /// The target.
         target: TargetId,
-        /// The class of its outcome; where none was reported, why another attempt is made.
+        /// The class of its outcome; if none was reported, why another attempt follows.
         outcome: &'static str,
         /// How long it took, its waits included, in milliseconds.
         took_ms: u64,
     },
-    /// The breaker of a target in this process changed.
+    /// The breaker of a target in this process changed its state.
     BreakerChanged {
         /// Which target.
         target: TargetId,
@@ -81,13 +81,13 @@ impl BreakerState {
     }
 }
 
-/// Who is told what happens. It must not block, and not fail.
+/// Receives observations. It must not block or fail.
 pub trait Observer: Send + Sync {
-    /// Takes note.
+    /// Records an observation.
     fn observe(&self, observation: &Observation);
 }
 
-/// One who takes no note: in tests, and where nobody reads metrics.
+/// An observer that ignores everything: for tests, and for processes without metrics.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NobodyWatches;
 

@@ -1,4 +1,4 @@
-//! Orders: the key that sorts everything that waits, the plan an event is given, and the states of both.
+//! Orders: the key that sorts everything that waits, the plan of an event, and their states.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -10,8 +10,8 @@ use crate::recording::Edition;
 use crate::retry::RetryPolicy;
 use crate::wire::WireWord;
 
-/// How far back an event's own time counts, in milliseconds: as far as duplicates are remembered, 30 days before its
-/// acceptance. What is older is rejected as `too_old`.
+/// How far back an event's own time counts, in milliseconds: as long as duplicates are remembered, 30 days before its
+/// acceptance. An older event is rejected as `too_old`.
 pub const OCCURRED_AT_BACK_MS_MAX: i64 = REMEMBERED_MS_MAX;
 /// How far back an event's own time counted in 0.1.0, in milliseconds: 24 hours before its acceptance.
 const OCCURRED_AT_BACK_MS_MAX_V0_1: i64 = 24 * 60 * 60 * 1000;
@@ -21,13 +21,13 @@ const OCCURRED_AT_BACK_MS_MAX_V0_1: i64 = 24 * 60 * 60 * 1000;
 pub struct OrderKey {
     /// The event's `time`, never after acceptance and at most 30 days before it; without a `time` the acceptance time.
     pub occurred_at: Timestamp,
-    /// The CloudEvents extension `sequence`, in a form that sorts as text; empty where the event has none.
+    /// The CloudEvents extension `sequence`, in a form that sorts as text; empty if the event has none.
     pub sequence: String,
-    /// When the entity took the event in.
+    /// When the entity accepted the event.
     pub accepted_at: Timestamp,
-    /// How many events the entity had accepted with this one: of those that it takes in within the same millisecond the first
-    /// one goes first. 0 where it was accepted by a build that did not count. Between customers it says nothing, and is only as
-    /// good as the order's id.
+    /// How many events the entity had accepted, including this one: of events accepted within the same millisecond the first
+    /// goes first. 0 if it was accepted by a build that did not count. Between customers it has no meaning, and decides no better than
+    /// the order's id.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub arrival: u64,
     /// The order, so that no two keys are equal.
@@ -40,14 +40,14 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl OrderKey {
-    /// The key of an event that says `time` and `sequence` and was accepted at `accepted_at`.
+    /// The key of an event with this `time` and `sequence` that was accepted at `accepted_at`.
     ///
     /// A `sequence` of digits sorts as a number (up to 20 digits), any other as text.
     pub fn new(time: Option<Timestamp>, sequence: Option<&str>, accepted_at: Timestamp, order: OrderId) -> Self {
         Self::back_to(OCCURRED_AT_BACK_MS_MAX, time, sequence, accepted_at, order)
     }
 
-    /// The same, as a run of this edition makes it: in 0.1.0 an event's `time` counted for 24 hours.
+    /// The same, as a run of this edition makes it: in 0.1.0 an event's `time` counted for 24 hours only.
     pub fn of_edition(
         edition: Edition,
         time: Option<Timestamp>,
@@ -81,7 +81,7 @@ impl OrderKey {
         Self { occurred_at, sequence, accepted_at, arrival: 0, order }
     }
 
-    /// The same, of the event that the entity accepted as its `arrival`-th.
+    /// The same, for the event that the entity accepted as its `arrival`-th.
     #[must_use]
     pub fn arrived(self, arrival: u64) -> Self {
         Self { arrival, ..self }
@@ -111,14 +111,14 @@ impl WireWord for ClaimMode {
     }
 }
 
-/// When the release of an order that also assigns may begin.
+/// When the release of an order that also assigns may run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReleaseWhen {
     /// In its turn.
     #[default]
     Turn,
-    /// Only when the order's own assigns are granted, so that nobody is without a number while the new one is not free.
+    /// Only when the order's own assigns are granted, so that the customer always has a number.
     Granted,
 }
 
@@ -129,38 +129,38 @@ pub struct Claim {
     pub resource: ResourceId,
     /// What is wanted of it.
     pub mode: ClaimMode,
-    /// For a release: when it may begin.
+    /// For a release: when it may run.
     #[serde(default)]
     pub release_when: ReleaseWhen,
-    /// The name under which the targets know the claimant (an IMSI for a number): what a look-up answers is compared
+    /// The name under which the targets know the claimant (an IMSI for a number): a look-up's answer is compared
     /// with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(rename = "party")]
     pub target_identity: Option<String>,
-    /// That name once the order is done, where it changes (a SIM swap).
+    /// That name once the order is done, if it changes (a SIM swap).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(rename = "party_after")]
     pub target_identity_after: Option<String>,
-    /// How the resource's kind is looked up, and how long its ghosts may write.
+    /// How the resource's kind is looked up, and how long requests of dead entities may still arrive.
     #[serde(default)]
     pub policy: ResourcePolicy,
 }
 
-/// What a resource entity needs to know of its kind. It travels with each ticket, planned from the catalog, so that a
+/// What a resource entity must know of its kind. It travels with each ticket, planned from the catalog, so that a
 /// resource entity reads no configuration of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ResourcePolicy {
-    /// The look-up that says who is registered, where the kind has one.
+    /// The look-up that says who is registered, if the kind has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority: Option<Authority>,
-    /// Whether the workers of the authority repeat the proof of a question in their answer: Interlock's own do. An answer without
-    /// it is then no answer. Admissions of 0.1.0 do not say so.
+    /// Whether the workers of the authority repeat the proof of a question in their answer, as Interlock's own do. Then an answer without
+    /// it does not count. Admissions of 0.1.0 do not set it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub authority_proves: bool,
-    /// How long a request of a dead customer entity may still land, in milliseconds.
+    /// How long a request of a dead customer entity may still arrive, in milliseconds.
     #[serde(default)]
     pub orphan_settle_ms: u64,
-    /// How long a resource entity without history waits before its first grant, for clocks, in milliseconds.
+    /// How long a resource entity without history waits before its first grant, because clocks differ, in milliseconds.
     #[serde(default)]
     pub fresh_wait_ms: u64,
     /// The limits of the resource entity.
@@ -169,7 +169,7 @@ pub struct ResourcePolicy {
 }
 
 impl ResourcePolicy {
-    /// The same, with what is known of the workers of the authority: whether those of a target repeat proofs.
+    /// The same, with whether the workers of the authority's target repeat proofs.
     #[must_use]
     pub fn with_proofs(self, proves: impl FnOnce(&TargetId) -> bool) -> Self {
         let authority_proves = self.authority.as_ref().is_some_and(|authority| proves(&authority.target));
@@ -177,7 +177,7 @@ impl ResourcePolicy {
     }
 }
 
-/// The look-up operation of a resource kind: the ledger of last resort.
+/// The look-up operation of a resource kind: it is asked when the ledger does not know.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Authority {
     /// The target that is asked.
@@ -186,14 +186,14 @@ pub struct Authority {
     pub operation: String,
 }
 
-/// What happens when a step fails for good.
+/// What happens when a step fails permanently.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
     /// The lane waits for a person.
     #[default]
     Hold,
-    /// The step is left out. Not allowed for steps that release.
+    /// The step is skipped. Not allowed for steps that release.
     Skip,
     /// The rest of the order is cancelled and the done steps' compensations run.
     Abort,
@@ -203,19 +203,19 @@ pub enum OnFailure {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Late {
-    /// It is applied all the same.
+    /// It is applied anyway.
     #[default]
     Apply,
     /// It waits for a person.
     Hold,
-    /// It ends as rejected.
+    /// It is rejected.
     Reject,
 }
 
 /// One step of a plan: one call of one adapter operation on one target.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PlannedStep {
-    /// Its name within the order, unique there: `hss.assign_number`, or with `#2` where an operation comes twice.
+    /// Its name, unique within the order: `hss.assign_number`, or with `#2` if an operation comes twice.
     pub name: String,
     /// What the catalog calls the outside system.
     pub role: Role,
@@ -225,22 +225,22 @@ pub struct PlannedStep {
     pub operation: String,
     /// The operation's arguments.
     pub data: Map<String, Value>,
-    /// The arguments, by name, that say what a claim of the plan says too: they cannot be amended, since the lease would
+    /// The names of the arguments that repeat what a claim of the plan says: they cannot be amended, because the lease would
     /// then protect something else. Sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fixed: Vec<String>,
-    /// The arguments, by name, that carry the name under which the target knows the customer: what a claim of the plan
-    /// calls the party. Sorted. None in plans of builds that did not say: such a release goes by what its event named.
+    /// The names of the arguments that carry the name under which the target knows the customer: what a claim of the plan
+    /// calls the party. Sorted. None in plans of builds that did not record it: such a release uses the identity in its event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(rename = "party_arguments")]
     pub target_identity_arguments: Option<Vec<String>>,
     /// The resources whose lease protects this step. Each is claimed by the plan.
     #[serde(default)]
     pub resources: Vec<ResourceId>,
-    /// The steps of this order, by index, that must be over before this one begins. All are smaller than its own.
+    /// The steps of this order, by index, that must have ended before this one starts. All are smaller than its own.
     #[serde(default)]
     pub after: Vec<usize>,
-    /// What happens when it fails for good.
+    /// What happens if it fails permanently.
     #[serde(default)]
     pub on_failure: OnFailure,
     /// The operation that undoes it, run with the same arguments when the order is aborted.
@@ -251,13 +251,13 @@ pub struct PlannedStep {
     /// The pauses between its attempts.
     #[serde(default)]
     pub retry: RetryPolicy,
-    /// Whether the workers of its target repeat the proof of a request in their answer: Interlock's own do. A result without it
-    /// was then given by a person in Temporal, and settles nothing. False in plans of builds before 0.2.0.
+    /// Whether the workers of its target repeat the proof of a request in their answer, as Interlock's own do. A result without it
+    /// was then entered by a person in Temporal, and settles nothing. False in plans of builds before 0.2.0.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub proves: bool,
 }
 
-/// What the catalog makes of an event: recorded in history with the catalog's digest, so that a later catalog never
+/// The plan of an event: recorded in history with the catalog's digest, so that a later catalog never
 /// changes an order that was admitted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Plan {
@@ -266,25 +266,25 @@ pub struct Plan {
     /// Whether it passes orders of the same customer that only wait.
     #[serde(default)]
     pub urgent: bool,
-    /// Whether it needs a turn at all.
+    /// Whether it needs no turn.
     #[serde(default)]
     pub unordered: bool,
-    /// After how long, in milliseconds from when it happened, an unordered order is no longer worth doing.
+    /// How long after it happened an unordered order is no longer worth doing, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_after_ms: Option<u64>,
-    /// Within how long, in milliseconds from acceptance, it should be done. Nothing is dropped after that.
+    /// How soon after acceptance it should be done, in milliseconds. Nothing is dropped after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_within_ms: Option<u64>,
-    /// What it does when it comes late and has no claims.
+    /// What happens if it comes late and has no claims.
     #[serde(default)]
     pub late: Late,
-    /// What it wants of which resource.
+    /// Which resources it wants, and how.
     pub claims: Vec<Claim>,
-    /// The resources that the customer must be known to have before it begins.
+    /// The resources that the customer must be known to have before it starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<ResourceId>,
-    /// The resources that nobody else may have where a step names them: the customer is known to have them, or is the first
-    /// who uses them.
+    /// The resources that no other customer may have if a step names them: the customer is known to have them, or is the first
+    /// to use them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub first_use: Vec<ResourceId>,
     /// What it does.
@@ -300,26 +300,26 @@ pub enum OrderState {
     Acknowledged,
     /// Waits for a lease or a turn.
     Pending,
-    /// A step has begun.
+    /// A step has started.
     InProgress,
     /// Waits for a person or a window.
     Held,
     /// Every step had its effect.
     Completed,
-    /// Some steps were left out.
+    /// Some steps were skipped.
     Partial,
     /// Aborted.
     Failed,
-    /// Nothing had effect.
+    /// Nothing took effect.
     Cancelled,
     /// Never planned, with a reason.
     Rejected,
-    /// A younger order of the same customer had settled the matter already.
+    /// A younger order of the same customer had already replaced it.
     Superseded,
 }
 
 impl OrderState {
-    /// Whether the order is over.
+    /// Whether the order has ended.
     pub fn is_terminal(self) -> bool {
         !matches!(self, Self::Acknowledged | Self::Pending | Self::InProgress | Self::Held)
     }
@@ -347,7 +347,7 @@ impl WireWord for OrderState {
     }
 }
 
-/// Why an event was not taken: a stable code and a sentence.
+/// Why an event was not accepted: a stable code and a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
 #[error("{code}: {detail}")]
 pub struct Rejection {

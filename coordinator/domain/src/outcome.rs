@@ -1,4 +1,4 @@
-//! What became of a call to a target: an outcome class, never just an error.
+//! The outcome of a call to a target: an outcome class, never just an error.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -7,17 +7,17 @@ use crate::error_code::ReasonCode;
 
 /// The outcome class of one call of one adapter operation.
 ///
-/// On the wire an object tagged by `class`: `{"class":"done"}`, `{"class":"permanent","code":"…","detail":"…"}`.
+/// On the wire it is an object tagged by `class`: `{"class":"done"}`, `{"class":"permanent","code":"…","detail":"…"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "class", rename_all = "snake_case")]
 pub enum Outcome {
     /// The target confirmed the effect.
     Done,
-    /// The target was already as the call wanted it.
+    /// The target already had the state that the call asks for.
     AlreadyDone,
-    /// The target has the resource registered to somebody else. Nothing was changed.
+    /// The target has the resource registered to another customer. Nothing was changed.
     InUse {
-        /// Who has it, as the target names them (an IMSI, …), where it says so.
+        /// Who has it, as the target names them (an IMSI, …), if it says so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         holder: Option<String>,
     },
@@ -28,7 +28,7 @@ pub enum Outcome {
     },
     /// The target asks for less load; nothing was changed.
     Throttled {
-        /// How long to wait, in milliseconds, where the target says so.
+        /// How long to wait, in milliseconds, if the target says so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after_ms: Option<u64>,
         /// A sentence for a person.
@@ -36,7 +36,7 @@ pub enum Outcome {
     },
     /// The target cannot be reached or says that it is out of service; nothing was sent or nothing was changed.
     Unavailable {
-        /// How long to wait, in milliseconds, where the target says so.
+        /// How long to wait, in milliseconds, if the target says so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after_ms: Option<u64>,
         /// A sentence for a person.
@@ -56,32 +56,32 @@ pub enum Outcome {
     },
 }
 
-/// An outcome as the activity `provision` answers it: with the proof of the request that it answers, by which it can be told
-/// from a result that a person gave in Temporal.
+/// An outcome as the activity `provision` returns it: with the proof of the request, which distinguishes it
+/// from a result that a person entered in Temporal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProvenOutcome {
     /// The outcome.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// [`ProvisionRequest::proof`](crate::message::ProvisionRequest::proof); none where the worker does not repeat it.
+    /// [`ProvisionRequest::proof`](crate::message::ProvisionRequest::proof); none if the worker does not repeat it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Uuid>,
 }
 
 impl ProvenOutcome {
-    /// Whether a worker gave it, as far as a request with this proof can tell.
+    /// Whether a worker returned it, as far as a request with this proof can tell.
     pub fn is_proven(&self, asked: Option<Uuid>) -> bool {
         asked.is_none() || self.proof == asked
     }
 }
 
 impl Outcome {
-    /// A target that is away, and does not say for how long.
+    /// A target that is unavailable, and does not say for how long.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::Unavailable { retry_after_ms: None, detail: detail.into() }
     }
 
-    /// How long the target asks to be left alone, in milliseconds, where it says so.
+    /// How long the target asks not to be called, in milliseconds, if it says so.
     pub fn retry_after_ms(&self) -> Option<u64> {
         match self {
             Self::Throttled { retry_after_ms, .. } | Self::Unavailable { retry_after_ms, .. } => *retry_after_ms,
@@ -103,18 +103,18 @@ impl Outcome {
         }
     }
 
-    /// Whether the effect is known to be in place.
+    /// Whether the effect is known to have happened.
     pub fn is_effective(&self) -> bool {
         matches!(self, Self::Done | Self::AlreadyDone)
     }
 
-    /// Whether the call is to be sent again by the retry policy, without anybody deciding.
+    /// Whether the retry policy sends the call again without anyone's decision.
     pub fn is_retried(&self) -> bool {
         matches!(self, Self::Transient { .. } | Self::Throttled { .. } | Self::Unavailable { .. })
     }
 }
 
-/// What a target says when asked who has a resource.
+/// What a target answers when asked who has a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum HolderAnswer {
@@ -125,7 +125,7 @@ pub enum HolderAnswer {
         #[serde(rename = "party")]
         target_identity: String,
     },
-    /// Registered to nobody.
+    /// Registered to no party.
     Nobody,
     /// The target contradicts itself, or cannot say.
     Unclear {
@@ -134,20 +134,20 @@ pub enum HolderAnswer {
     },
 }
 
-/// What the activity `look_up` answers: with the proof of the question that it answers, by which it can be told from a result
-/// that a person gave in Temporal.
+/// What the activity `look_up` returns: with the proof of the question, which distinguishes it from a result
+/// that a person entered in Temporal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProvenHolderAnswer {
     /// The answer.
     #[serde(flatten)]
     pub answer: HolderAnswer,
-    /// That of the question; none where the worker does not repeat it.
+    /// The proof of the question; none if the worker does not repeat it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Uuid>,
 }
 
 impl ProvenHolderAnswer {
-    /// Whether a worker gave it, as far as a question with this proof can tell.
+    /// Whether a worker returned it, as far as a question with this proof can tell.
     pub fn is_proven(&self, asked: Option<Uuid>) -> bool {
         asked.is_none() || self.proof == asked
     }

@@ -1,5 +1,5 @@
-//! The planning of a batch of events: what the catalog makes of each of them, in the order in which their customer's entity took
-//! them in. It depends on nothing but its arguments.
+//! Planning a batch of events: what the catalog makes of each of them, in the order in which their customer's entity accepted
+//! them. It depends only on its arguments.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,18 +10,18 @@ use crate::ids::{Role, TargetId};
 use crate::limits::EntityLimits;
 use crate::order::{ClaimMode, Plan, Rejection};
 
-/// What the events of a batch are planned by.
+/// What the planning of a batch needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Planner<'a> {
-    /// What events become.
+    /// The catalog.
     pub catalog: &'a Catalog,
-    /// The instances that the tenant's settings map roles to; a role that is missing is its own target.
+    /// The target instances that the tenant's settings map roles to; for a role that is missing, the target has the role's name.
     pub targets: &'a BTreeMap<Role, TargetId>,
     /// The limits of the entities.
     pub limits: &'a EntityLimits,
     /// The targets whose workers repeat proofs in their answers.
     pub proving: &'a BTreeSet<TargetId>,
-    /// Whether plans keep their claims. Without them every order goes ahead at once.
+    /// Whether plans keep their claims. Without claims every order starts at once.
     pub leases: bool,
 }
 
@@ -48,8 +48,8 @@ impl Planner<'_> {
     }
 }
 
-/// Plans the events of a batch one after the other with `plan_one`: what an event assigns belongs to what a later one of the batch
-/// releases.
+/// Plans the events of a batch one after the other with `plan_one`: a release of all includes what an earlier event of the batch
+/// assigns.
 pub fn plan_in_order(
     admission: &Admission,
     mut plan_one: impl FnMut(&EventToAdmit, &Holdings) -> Result<Planned, Rejection>,
@@ -67,14 +67,14 @@ pub fn plan_in_order(
     batch
 }
 
-/// What becomes of a batch where the tenant was off-boarded: all of it is rejected.
+/// The results for a batch if the tenant was off-boarded: all of it is rejected.
 pub fn reject_batch_of_off_boarded_tenant(admission: &Admission) -> Vec<Result<Planned, Rejection>> {
     let detail = format!("The tenant '{}' was off-boarded.", admission.customer.tenant);
     let rejection = Rejection::new(ErrorCode::TenantClosed, detail);
     admission.events.iter().map(|_| Err(rejection.clone())).collect()
 }
 
-/// Says in a plan of which targets the workers repeat proofs.
+/// Records in a plan for which targets the workers repeat proofs.
 fn note_who_proves(plan: &mut Plan, proving: &BTreeSet<TargetId>) {
     for step in &mut plan.steps {
         step.proves = proving.contains(&step.target);
@@ -84,7 +84,7 @@ fn note_who_proves(plan: &mut Plan, proving: &BTreeSet<TargetId>) {
     }
 }
 
-/// A plan whose steps need no lease.
+/// Removes the claims of a plan, so that its steps need no lease.
 fn drop_claims(plan: &mut Plan) {
     plan.claims.clear();
     plan.first_use.clear();

@@ -1,18 +1,18 @@
 //! How long to wait before a step's next attempt.
 //!
-//! The pauses grow up to a cap and are spread by a jitter, so that a thousand steps that failed in the same second do not
-//! come back in the same second. The jitter is no chance: it follows from the step's idempotency key and the attempt, so that
+//! The pauses grow up to a cap and are spread by a jitter, so that a thousand steps that failed in the same second are not
+//! retried in the same second. The jitter is not random: it follows from the step's idempotency key and the attempt, so that
 //! the same attempt always waits equally long.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The longest time for which a target's wish to be left alone is granted, in milliseconds: a day. Longer ones are more
+/// The longest pause that a target may ask for, in milliseconds: a day. A longer one is more
 /// likely a mistake than a quota.
 pub const ASKED_FOR_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 
-/// The pauses between the attempts of a step: the first is `initial`, each next one `factor` times as long, none longer than
-/// `cap`. A jitter takes away up to half of each.
+/// The pauses between the attempts of a step: the first is `initial`, each next one is `factor` times as long, and none is longer than
+/// `cap`. A jitter shortens each by up to half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RetryPolicy {
     /// The first pause, in milliseconds.
@@ -30,19 +30,19 @@ impl Default for RetryPolicy {
     }
 }
 
-/// What the next attempt has to wait for, beside its turn.
+/// What the next attempt waits for, in addition to its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Wait {
-    /// Nothing: the pause that the policy says.
+    /// Only the pause of the policy.
     Pause,
-    /// At least so many milliseconds: an earlier request may still land until then.
+    /// At least this many milliseconds: an earlier request may still arrive until then.
     AtLeast(u64),
-    /// The target asked to be left alone for so many milliseconds (`Retry-After`). It stands instead of a longer pause.
+    /// The target asked for a pause of this many milliseconds (`Retry-After`). It replaces a longer pause of the policy.
     AskedFor(u64),
 }
 
 impl RetryPolicy {
-    /// The pause after so many failed attempts, without jitter, in milliseconds.
+    /// The pause after this many failed attempts, without jitter, in milliseconds.
     pub fn pause_ms(&self, failed: u32) -> u64 {
         let cap = self.cap_ms.max(self.initial_ms);
         let mut pause = self.initial_ms;
@@ -57,8 +57,8 @@ impl RetryPolicy {
 
     /// How long the next attempt of a step waits after `failed` ones, in milliseconds.
     ///
-    /// A pause loses up to half of itself to the jitter. What a target asked for is never cut short but by
-    /// [`ASKED_FOR_MS_MAX`]: there the jitter adds up to the pause, and no more than was asked for.
+    /// The jitter shortens a pause by up to half. A pause that the target asked for is shortened only to
+    /// [`ASKED_FOR_MS_MAX`]; there the jitter lengthens it, by at most the policy's pause and at most its own length.
     pub fn delay_ms(&self, failed: u32, idempotency_key: &Uuid, wait: Wait) -> u64 {
         let pause = self.pause_ms(failed);
         let share = Share::of(idempotency_key, failed);
@@ -75,7 +75,7 @@ impl RetryPolicy {
     }
 }
 
-/// A share between nothing and all, the same for the same attempt of the same step.
+/// A share between 0 and 1, the same for the same attempt of the same step.
 struct Share(u32);
 
 impl Share {

@@ -1,5 +1,5 @@
-//! Which trace something belongs to: the `traceparent` of W3C Trace Context, as it comes with requests and events and goes
-//! out with calls to targets. It says nothing about the customer, and nothing is decided by it.
+//! The trace that something belongs to: the `traceparent` of W3C Trace Context, as it comes with requests and events and is
+//! sent with calls to targets. It says nothing about the customer, and no decision depends on it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,13 +19,13 @@ pub struct TraceParent {
     flags: u8,
 }
 
-/// The text is no `traceparent`.
+/// The text is not a valid `traceparent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a traceparent is 00-TRACE-SPAN-FLAGS in lower-case hex digits, 32, 16 and 2 of them")]
 pub struct NoTraceParent;
 
 impl TraceParent {
-    /// A span in a trace; none where either is zero, which W3C Trace Context forbids.
+    /// A span in a trace; none if either id is zero, which W3C Trace Context forbids.
     pub fn new(trace_id: u128, span_id: u64, flags: u8) -> Option<Self> {
         (trace_id != 0 && span_id != 0).then_some(Self { trace_id, span_id, flags })
     }
@@ -55,7 +55,7 @@ impl fmt::Display for TraceParent {
 impl FromStr for TraceParent {
     type Err = NoTraceParent;
 
-    /// Reads versions that are not known yet as version 00, as W3C Trace Context says: what follows is not looked at.
+    /// Reads unknown versions as version 00, as W3C Trace Context requires: what follows is ignored.
     fn from_str(text: &str) -> Result<Self, NoTraceParent> {
         let mut parts = text.split('-');
         let mut hex = |digits: usize| {
@@ -84,14 +84,14 @@ impl Serialize for TraceParent {
     }
 }
 
-/// Reads one where there is one; what is none is as if there were none. For `#[serde(deserialize_with)]`: an order is not
-/// refused for the trace that it came with.
+/// Reads one if there is one; an invalid one counts as absent. For `#[serde(deserialize_with)]`: an order is not
+/// rejected because of its trace.
 pub fn read_leniently<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TraceParent>, D::Error> {
     let value = Option::<serde_json::Value>::deserialize(deserializer)?;
     Ok(value.as_ref().and_then(of_value))
 }
 
-/// The one that a JSON value is; none where it is none.
+/// The `traceparent` in a JSON value, if it is a valid one.
 pub fn of_value(value: &serde_json::Value) -> Option<TraceParent> {
     value.as_str()?.parse().ok()
 }

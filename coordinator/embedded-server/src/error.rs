@@ -1,4 +1,4 @@
-//! What can go wrong with the embedded Temporal server, and what to do about it.
+//! The errors of the embedded Temporal server, and what to do about them.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,11 +14,11 @@ const GET_IT: &str = "Install the Temporal CLI (https://docs.temporal.io/cli) so
 /// Why there is no Temporal server.
 #[derive(Debug, Error)]
 pub enum TemporalServerError {
-    /// The file named in `INTERLOCK_TEMPORAL_CLI` is no Temporal CLI that runs.
+    /// The file named in `INTERLOCK_TEMPORAL_CLI` is not a Temporal CLI that runs.
     #[error("The Temporal CLI that INTERLOCK_TEMPORAL_CLI names, {path}, cannot be used: \
              {reason}.", path = path.display())]
     ExplicitCliUnusable {
-        /// The file as it was named.
+        /// The named file.
         path: PathBuf,
         /// Why it cannot be used.
         reason: String,
@@ -28,7 +28,7 @@ pub enum TemporalServerError {
     CliNotFound {
         /// What was tried, and why it did not work, in order.
         attempts: Vec<String>,
-        /// Whether `INTERLOCK_OFFLINE` forbade the installs.
+        /// Whether `INTERLOCK_OFFLINE` forbade the installation.
         offline: bool,
     },
     /// The cache directory cannot be found or written.
@@ -39,7 +39,7 @@ pub enum TemporalServerError {
         /// Why.
         source: std::io::Error,
     },
-    /// There is no directory to install into.
+    /// There is no directory for the installation.
     #[error("No cache directory for Interlock is known: this user has no home directory.")]
     NoCacheDirectory,
     /// The process cannot be started or watched.
@@ -64,14 +64,14 @@ pub enum TemporalServerError {
         limit.as_secs()
     )]
     NotReady {
-        /// How long was waited.
+        /// How long the process waited.
         limit: Duration,
-        /// What the last call said.
+        /// The last call's response.
         last_answer: String,
         /// The last lines of its log.
         log_tail: String,
     },
-    /// A signal could not be sent to the server, or its end not be waited for.
+    /// A signal could not be sent to the server, or waiting for its end failed.
     #[error("The Temporal server (process {pid}) could not be stopped: {reason}.")]
     Stop {
         /// Its process id.

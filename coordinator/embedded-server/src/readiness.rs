@@ -16,7 +16,7 @@ use super::process::ServerProcess;
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long one attempt may take.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(5);
-/// How much of a log's end is shown.
+/// How many lines of a log's end are shown.
 const LOG_TAIL_LINES: usize = 20;
 
 /// Waits until the server at `target` describes every one of `namespaces`.
@@ -52,7 +52,7 @@ pub(super) async fn wait_until_ready(
     }
 }
 
-/// One attempt: connecting asks for the system's info; then each namespace is described.
+/// One attempt: connecting requests the system's info; then each namespace is described.
 async fn ask(target: &Url, namespaces: &[String]) -> Result<(), String> {
     let options = ConnectionOptions::new(target.clone()).identity("interlock-readiness".to_owned()).build();
     let connection = Connection::connect(options).await.map_err(|error| with_causes(&error))?;

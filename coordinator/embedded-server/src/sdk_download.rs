@@ -1,4 +1,4 @@
-//! The last resort: the download that Temporal's SDK does for its own tests. Its version is the SDK's choice.
+//! The last resort: the download that Temporal's SDK uses for its own tests. The SDK decides how.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,28 +8,28 @@ use temporalio_sdk::testing::{
     EphemeralExe, EphemeralExeVersion, LocalWorkflowEnvironmentOptions, WorkflowEnvironment,
 };
 
-/// The directory that is the SDK's own, within the cache.
+/// The SDK's own directory within the cache.
 fn directory(cache: &Path) -> PathBuf {
     cache.join("temporal-cli").join("sdk")
 }
 
-/// The version to ask for: pinned, as that of the install by pip is, since an SDK release's default moves.
+/// The version to request: pinned, like that of the install by pip, because the default changes with SDK releases.
 const VERSION: &str = "v1.9.1";
 
-/// Where the SDK leaves the binary.
+/// Where the SDK puts the binary.
 pub(super) fn downloaded_path(cache: &Path) -> PathBuf {
     directory(cache).join(format!("temporal-cli-{VERSION}"))
 }
 
-/// How long the download may take over a slow line.
+/// How long the download may take over a slow connection.
 const DOWNLOAD_LIMIT: Duration = Duration::from_mins(15);
 
 /// A value that the CLI refuses, so that it ends at once with one line on stderr. The SDK has no call that only
-/// downloads, and the server that it would start writes to this process's stdout, which belongs to data.
+/// downloads, and the server that it would start writes to this process's stdout, which is reserved for data.
 const DOWNLOAD_ONLY: [&str; 2] = ["--search-attribute", "InterlockOnly=Download"];
 
-/// Downloads the CLI. The error is half a sentence: why it did not work. The caller holds the install lock and checks
-/// the binary; the SDK itself checks no hash, but HTTPS, and renames the file when it is whole.
+/// Downloads the CLI. The error is the second half of a sentence: why it failed. The caller holds the install lock and checks
+/// the binary; the SDK checks no hash, only HTTPS, and renames the file when it is complete.
 pub(super) async fn download(cache: &Path, say: &(dyn Fn(&str) + Sync)) -> Result<PathBuf, String> {
     let directory = directory(cache);
     std::fs::create_dir_all(&directory).map_err(|error| format!("creating {} failed: {error}", directory.display()))?;
@@ -45,7 +45,7 @@ pub(super) async fn download(cache: &Path, say: &(dyn Fn(&str) + Sync)) -> Resul
         .build();
     let started = tokio::time::timeout(DOWNLOAD_LIMIT, WorkflowEnvironment::start_local(options)).await;
     let path = downloaded_path(cache);
-    // The start fails either way; whether the file is there says whether the download did.
+    // The start fails in any case; whether the file exists tells whether the download succeeded.
     match started {
         _ if path.is_file() => Ok(path),
         Ok(Err(error)) => Err(format!("the download by Temporal's SDK failed: {}", with_causes(&error))),

@@ -1,4 +1,4 @@
-//! A Temporal server of one's own: started, killed, restarted on its file and its ports, stopped.
+//! An embedded Temporal server: started, killed, restarted on its file and its ports, stopped.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -14,29 +14,29 @@ use super::process::ServerProcess;
 use super::readiness::{log_tail, wait_until_ready};
 use super::start_arguments::{BIND_ADDRESS, StartArguments};
 
-/// How often a start is tried again with other ports, where a free one was taken by somebody else in between.
+/// How often a start is retried with other ports, if another process took a free one in between.
 const PORT_ATTEMPTS_MAX: usize = 3;
 
-/// How a server is to be run. The default: in memory, a free port, no UI, only the namespace `default`.
+/// How to run a server. The default: in memory, a free port, no UI, only the namespace `default`.
 #[derive(Debug, Clone)]
 pub struct EmbeddedServerOptions {
-    /// The SQLite file that holds everything. Without one it is held in memory, and a restart loses it.
+    /// The SQLite file for all data. Without one, data are kept in memory, and a restart loses them.
     pub db_file: Option<PathBuf>,
-    /// The port of the gRPC front end; a free one where none is named.
+    /// The port of the gRPC front end; a free one if none is named.
     pub frontend_port: Option<u16>,
     /// Whether the web UI runs, on a free port unless `ui_port` names one.
     pub ui: bool,
-    /// The port of the web UI; a free one where none is named.
+    /// The port of the web UI; a free one if none is named.
     pub ui_port: Option<u16>,
-    /// The codec server that the web UI asks, where there is one.
+    /// The codec server that the web UI uses, if there is one.
     pub ui_codec_endpoint: Option<String>,
-    /// Namespaces to have besides `default`.
+    /// Namespaces to create in addition to `default`.
     pub namespaces: Vec<String>,
-    /// Where the server's log goes (appended to). Without one, to a file that is removed with the server.
+    /// The server's log file, which is appended to. Without one, a file that is removed with the server.
     pub log_file: Option<PathBuf>,
-    /// Additional settings of the server as key and JSON value; they win over Interlock's own.
+    /// Additional settings of the server as key and JSON value; they override Interlock's own.
     pub dynamic_config: Vec<(String, String)>,
-    /// How long it may take until the server answers.
+    /// How long the server may take until it answers.
     pub startup_limit: Duration,
 }
 
@@ -56,14 +56,14 @@ impl Default for EmbeddedServerOptions {
     }
 }
 
-/// The ports of a server, the same over its restarts.
+/// The ports of a server; they stay the same over restarts.
 #[derive(Debug, Clone, Copy)]
 struct Ports {
     frontend: u16,
     ui: Option<u16>,
 }
 
-/// A running Temporal server. It ends when this is dropped, and when this process ends in whatever way.
+/// A running Temporal server. It ends when this is dropped, and when this process ends in any way.
 #[derive(Debug)]
 pub struct EmbeddedServer {
     cli: TemporalCli,
@@ -73,7 +73,7 @@ pub struct EmbeddedServer {
     log_file: PathBuf,
     /// None after a kill, until the restart.
     process: Option<ServerProcess>,
-    /// Holds the log where the caller named no file; dropped last.
+    /// The directory of the log if the caller named no file; dropped last.
     _log_directory: Option<TempDir>,
 }
 
@@ -110,17 +110,17 @@ impl EmbeddedServer {
         }
     }
 
-    /// The address of its gRPC front end, as `--address` takes it: `127.0.0.1:PORT`.
+    /// The address of its gRPC front end in the form for `--address`: `127.0.0.1:PORT`.
     pub fn address(&self) -> String {
         format!("{BIND_ADDRESS}:{}", self.ports.frontend)
     }
 
-    /// The address of its gRPC front end, as the Temporal client takes it.
+    /// The address of its gRPC front end in the form for the Temporal client.
     pub fn target(&self) -> &Url {
         &self.target
     }
 
-    /// The address of its web UI, where that runs.
+    /// The address of its web UI, if it runs.
     pub fn ui_url(&self) -> Option<String> {
         self.ports.ui.map(|port| format!("http://{BIND_ADDRESS}:{port}"))
     }
@@ -140,7 +140,7 @@ impl EmbeddedServer {
         log_tail(&self.log_file)
     }
 
-    /// Kills the server (SIGKILL), as a crash would, and returns when it is gone. On a server that is gone it does
+    /// Kills the server (SIGKILL), as a crash would, and returns when it has ended. If it has already ended, it does
     /// nothing.
     ///
     /// # Errors
@@ -152,7 +152,7 @@ impl EmbeddedServer {
         }
     }
 
-    /// Starts the server again, on the same file and the same ports, after killing it where it still runs. Returns
+    /// Starts the server again, on the same file and the same ports; kills it first if it still runs. Returns
     /// when it answers. Without a database file the new server knows nothing of the old one.
     ///
     /// # Errors
@@ -163,7 +163,7 @@ impl EmbeddedServer {
         Ok(())
     }
 
-    /// Asks the server to end, and returns when it is gone (after 10 s it is killed).
+    /// Sends SIGTERM to the server, and returns when it has ended (after 10 s it is killed).
     ///
     /// # Errors
     /// [`TemporalServerError::Stop`].
@@ -174,8 +174,8 @@ impl EmbeddedServer {
         }
     }
 
-    /// Waits until the server ends by itself, which it should not; at once where it was killed. For `dev`, which has
-    /// to say so instead of going on without one.
+    /// Waits until the server ends by itself, which it should not; returns at once if it was killed. `dev` uses it
+    /// to report the end instead of continuing without a server.
     pub async fn ended(&mut self) -> String {
         match &mut self.process {
             Some(process) => process.ended().await.map_or_else(|error| error.to_string(), |status| status.to_string()),
@@ -184,7 +184,7 @@ impl EmbeddedServer {
     }
 }
 
-/// Where the log goes: the named file, or one in a directory that goes with the server.
+/// Where the log goes: the named file, or one in a temporary directory.
 fn log_place(options: &EmbeddedServerOptions) -> std::io::Result<(PathBuf, Option<TempDir>)> {
     if let Some(file) = &options.log_file {
         return Ok((file.clone(), None));
@@ -222,7 +222,7 @@ async fn run(
     Ok(process)
 }
 
-/// The named ports, and free ones where none is named. All are held at once while choosing, so that they differ.
+/// The named ports, and free ones for those that are not named. All are held during the choice, so that they differ.
 fn choose_ports(options: &EmbeddedServerOptions) -> std::io::Result<Ports> {
     let frontend = TcpListener::bind((BIND_ADDRESS, 0))?;
     let ui = TcpListener::bind((BIND_ADDRESS, 0))?;
@@ -239,8 +239,8 @@ fn target_of(cli: &TemporalCli, port: u16) -> Result<Url, TemporalServerError> {
 }
 
 fn is_port_in_use(error: &TemporalServerError) -> bool {
-    // The last is the dev server's panic where a port that it chose for itself was taken in between: of it the tail of the
-    // log has only the stack.
+    // The last is the dev server's panic if another process took a port that it had chosen: the tail of the
+    // log then has only the stack.
     let signs = ["address already in use", "port is not available", "devserver.(*StartOptions).buildServer"];
     matches!(error, TemporalServerError::EndedEarly { log_tail, .. } if signs.iter().any(|sign| log_tail.contains(sign)))
 }

@@ -1,24 +1,24 @@
-//! The arguments of `temporal server start-dev`, with settings fit for one machine.
+//! The arguments of `temporal server start-dev`, with settings for one machine.
 
 use std::ffi::OsString;
 use std::path::Path;
 
 use interlock_workflows::names::SEARCH_ATTRIBUTES;
 
-/// The address that everything is bound to: an embedded server is for this machine only.
+/// The address that everything binds to: an embedded server is for this machine only.
 pub(super) const BIND_ADDRESS: &str = "127.0.0.1";
 
 /// Settings of the server beyond its flags, as key and JSON value.
 ///
-/// The dev server's request limits bind long before a machine's cores do (`matching.rps` is 1,200 by default); one
-/// partition per task queue spares the forwarding between partitions, which only helps on a cluster.
+/// The dev server's request limits are reached long before a machine's cores are busy (`matching.rps` is 1,200 by default). One
+/// partition per task queue avoids forwarding between partitions, which only helps on a cluster.
 const DYNAMIC_CONFIG: [(&str, &str); 10] = [
     ("frontend.rps", "100000"),
     ("frontend.namespaceRPS", "100000"),
     ("frontend.namespaceRPS.visibility", "1000"),
     ("history.rps", "100000"),
-    // How often a second the one shard of a dev server looks for tasks to dispatch: by default 20 times, which makes
-    // everything wait 50 ms for its turn as soon as there is more to do than that.
+    // How often per second the only shard of a dev server looks for tasks to dispatch: by default 20 times, which delays
+    // everything by 50 ms under more load than that.
     ("history.transferProcessorMaxPollRPS", "10000"),
     ("history.timerProcessorMaxPollRPS", "10000"),
     ("matching.rps", "100000"),
@@ -28,21 +28,21 @@ const DYNAMIC_CONFIG: [(&str, &str); 10] = [
     ("matching.numTaskqueueWritePartitions", "1"),
 ];
 
-/// Without these a database file is 10 to 15 times slower than memory, with them about as fast; a crash of the server
-/// loses nothing, a loss of power may lose the last moments.
+/// Without these a database file is 10 to 15 times slower than memory, with them about as fast. A crash of the server
+/// loses nothing; a power failure may lose the last moments.
 const SQLITE_PRAGMAS: [&str; 2] = ["journal_mode=WAL", "synchronous=NORMAL"];
 
-/// What differs from server to server.
+/// What differs between servers.
 #[derive(Debug, Clone)]
 pub(super) struct StartArguments<'a> {
     pub(super) frontend_port: u16,
-    /// The web UI's port; none where it is off.
+    /// The web UI's port; none if it is off.
     pub(super) ui_port: Option<u16>,
-    /// The codec server that the web UI asks; none where it asks nobody.
+    /// The codec server that the web UI uses, if any.
     pub(super) ui_codec_endpoint: Option<&'a str>,
     pub(super) db_file: Option<&'a Path>,
     pub(super) namespaces: &'a [String],
-    /// Additional `KEY=JSON` settings; one of the same key wins over ours.
+    /// Additional `KEY=JSON` settings; they override ours.
     pub(super) dynamic_config: &'a [(String, String)],
 }
 

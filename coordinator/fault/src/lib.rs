@@ -1,5 +1,5 @@
-//! What a person is told when something goes wrong: a stable code, one sentence, and what to do next. All crates of the
-//! coordinator end in it; it knows only the catalogue of errors.
+//! An error as a person sees it: a stable code, one sentence, and what to do next. All crates of the
+//! coordinator use it; it depends only on the catalogue of errors.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 use std::fmt;
@@ -7,7 +7,7 @@ use std::fmt;
 use interlock_domain::error_code::ErrorCode;
 use serde::Serialize;
 
-/// An error that a user can meet. Every error type of the program turns into one at its edge.
+/// An error that a user can meet. Every error type of the program is converted into one at the program's edge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fault {
     /// The stable code, for scripts and for the documentation.
@@ -22,17 +22,17 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// An execution that failed: exit code 1. What to do next is what the catalogue of errors says.
+    /// A failed execution: exit code 1. What to do next comes from the catalogue of errors.
     pub fn failed(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), next: code.next().to_owned(), wrong_use: false }
     }
 
-    /// A command or a setting that is wrong: exit code 2. What to do next is what the catalogue of errors says.
+    /// A wrong command or setting: exit code 2. What to do next comes from the catalogue of errors.
     pub fn wrong_use(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { wrong_use: true, ..Self::failed(code, message) }
     }
 
-    /// The same, where more is known of what to do next than the catalogue says in general.
+    /// The same, with more specific advice than the catalogue gives in general.
     #[must_use]
     pub fn with_next(self, next: impl Into<String>) -> Self {
         Self { next: next.into(), ..self }

@@ -1,4 +1,4 @@
-//! Who may call: a bearer token binds its bearer to tenants and a role.
+//! Access control: a bearer token gives access to tenants with a role.
 
 use axum::http::{HeaderMap, StatusCode};
 use interlock_adapters::secret::SecretMissing;
@@ -9,14 +9,14 @@ use interlock_settings::{GatewayRole, GatewayToken, TargetRight};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
-/// What a call needs.
+/// The access that a call requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// To send events.
     Submit,
-    /// To look at things.
+    /// To read.
     Read,
-    /// To act on things.
+    /// To act.
     Operate,
 }
 
@@ -33,8 +33,8 @@ impl Need {
 /// The digest of a token.
 pub(super) type TokenDigest = [u8; 32];
 
-/// A token as its digest: equal digests are equal tokens, and comparing digests tells nothing about a token by the
-/// time that it takes.
+/// A token as its digest: equal digests mean equal tokens, and the time that a comparison takes reveals nothing
+/// about the token.
 struct Known {
     digest: TokenDigest,
     name: Option<String>,
@@ -44,17 +44,17 @@ struct Known {
     targets: Vec<TargetRight>,
 }
 
-/// Who may do what.
+/// The tokens and their rights.
 pub struct Access {
     tokens: Vec<Known>,
 }
 
 impl Access {
-    /// The access that these tokens give. Without any everybody may do everything: the gateway then serves loopback
-    /// only. Tokens that are elsewhere are read now.
+    /// The access that these tokens give. Without tokens everyone may do everything: the gateway then serves loopback
+    /// only. Tokens that are stored elsewhere are read now.
     ///
     /// # Errors
-    /// [`SecretMissing`], for the first token that is not in its place.
+    /// [`SecretMissing`], for the first token that cannot be read.
     pub fn new(tokens: &[GatewayToken]) -> Result<Self, SecretMissing> {
         let known = |token: &GatewayToken| {
             Ok(Known {
@@ -69,7 +69,7 @@ impl Access {
         Ok(Self { tokens: tokens.iter().map(known).collect::<Result<_, _>>()? })
     }
 
-    /// Who calls, by the name of the token; where it has none, by the first digits of its digest, which tell nothing of it.
+    /// The caller: the name of the token or, without a name, the first digits of its digest, which reveal nothing about it.
     pub fn caller(&self, headers: &HeaderMap) -> String {
         let anybody = || "gateway".to_owned();
         let Some(token) = bearer(headers).filter(|_| !self.tokens.is_empty()) else { return anybody() };
@@ -80,7 +80,7 @@ impl Access {
         })
     }
 
-    /// Which token a call has, by its digest: the same for everybody where none are configured.
+    /// The token of a call, as its digest; the same for every caller if no tokens are configured.
     ///
     /// # Errors
     /// A [`Problem`]: 401 `token_missing` or `token_unknown`.
@@ -98,24 +98,24 @@ impl Access {
         is_known.then_some(digest).ok_or_else(unknown)
     }
 
-    /// The tenant for which a call counts that is for none in particular: the first of its token.
+    /// The tenant under which a call is counted that is not for a particular tenant: the first of its token.
     pub fn home(&self, headers: &HeaderMap) -> TenantId {
         let digest = self.token(headers).unwrap_or_default();
         let known = self.tokens.iter().find(|known| known.digest == digest);
         known.and_then(|known| known.tenants.first().cloned()).unwrap_or_default()
     }
 
-    /// Whether the caller has a right over a realm that tenants share. Without tokens everybody has.
+    /// Whether the caller has a right over a realm that tenants share. Without tokens everyone has.
     pub fn may_over_realm(&self, headers: &HeaderMap, realm: &RealmId, need: Need) -> bool {
         self.has_right(headers, need, |known| known.realms.contains(realm))
     }
 
-    /// Whether the caller has a right over a target, whoever calls it. Without tokens everybody has.
+    /// Whether the caller has a right over a target, whichever tenants call it. Without tokens everyone has.
     pub fn may_over_target(&self, headers: &HeaderMap, target: &TargetId, need: Need) -> bool {
         self.has_right(headers, need, |known| known.targets.iter().any(|right| right.covers(target)))
     }
 
-    /// Whether the caller may look at every target, whoever calls it. Without tokens everybody may.
+    /// Whether the caller may read every target, whichever tenants call it. Without tokens everyone may.
     pub fn sees_every_target(&self, headers: &HeaderMap) -> bool {
         self.has_right(headers, Need::Read, |known| known.targets.contains(&TargetRight::All))
     }
@@ -151,12 +151,12 @@ impl Access {
 }
 
 impl Access {
-    /// Checks a call that is for no tenant in particular.
+    /// Checks a call that is not for a particular tenant.
     ///
     /// # Errors
-    /// As [`Access::check`], but for `tenant_forbidden`.
+    /// As [`Access::check`], except `tenant_forbidden`.
     pub fn check_role(&self, headers: &HeaderMap, need: Need) -> Result<(), Problem> {
-        // Whoever may do it for some tenant has the role.
+        // A role for any tenant is enough.
         let tenants = self.tokens.iter().flat_map(|known| &known.tenants);
         let mut refused = None;
         for tenant in tenants {

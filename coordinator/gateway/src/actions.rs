@@ -131,7 +131,7 @@ pub(super) async fn on_resource(
         let detail = format!("The action '{}' is unknown for resources; the actions are: force_release.", body.action);
         return Err(Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadAction, detail));
     }
-    // What tenants share is another's, too.
+    // What tenants share also belongs to other tenants.
     let own_only = gateway
         .inspection
         .shared_realm(&tenant, resource.kind())
@@ -149,7 +149,7 @@ fn allowed(gateway: &Gateway, headers: &HeaderMap, tenant: &str) -> Result<Tenan
     Ok(tenant)
 }
 
-/// Who acts, and why. That is the caller, whatever name the body gives: that one is kept as on whose behalf.
+/// The actor, and the reason. The actor is the caller; the name in the body only says on whose behalf.
 pub(super) fn words(
     gateway: &Gateway,
     headers: &HeaderMap,
@@ -177,7 +177,7 @@ impl IntoProblem for ActionError {
     }
 }
 
-/// 400 for what can never be an action, 404 for what is not there, 409 for what is refused as things stand.
+/// 400 for an invalid action, 404 for a missing object, 409 for an action that is refused in the present state.
 fn status_of(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::BadAction

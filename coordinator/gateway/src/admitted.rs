@@ -1,5 +1,5 @@
-//! What is asked of every call before anything of its body is read: whether its token is known, and whether it has not too many
-//! calls under way; and what is counted of it.
+//! The checks of every call before its body is read: whether its token is known, and whether the token has too many
+//! concurrent calls; and the rate limits.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -19,16 +19,16 @@ use super::Gateway;
 use super::access::TokenDigest;
 use super::throttle::Counted;
 
-/// After which time to call again where there are too many calls with a token.
+/// When to retry if there are too many calls with a token.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The calls that are under way, by token.
+/// The running calls, by token.
 pub(super) struct CallsUnderWay {
     per_token_max: NonZeroU32,
     of: Mutex<HashMap<TokenDigest, u32>>,
 }
 
-/// A call that is under way, until this is dropped.
+/// A running call; dropping it ends it.
 struct CallUnderWay {
     token: TokenDigest,
     all: Arc<CallsUnderWay>,
@@ -39,7 +39,7 @@ impl CallsUnderWay {
         Self { per_token_max, of: Mutex::default() }
     }
 
-    /// One more, where there are not too many. Only known tokens come here, so that there are few to remember.
+    /// Starts a call, unless there are too many. Only known tokens come here, so that there are few to remember.
     fn begin(self: &Arc<Self>, token: TokenDigest) -> Option<CallUnderWay> {
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         let calls = of.entry(token).or_default();
@@ -60,7 +60,7 @@ impl Drop for CallUnderWay {
     }
 }
 
-/// Lets a call through to its handler.
+/// Passes a call on to its handler, if it is admitted.
 pub(super) async fn admitted(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
     let token = match gateway.access.token(request.headers()) {
         Ok(token) => token,
@@ -76,15 +76,15 @@ pub(super) async fn admitted(State(gateway): State<Gateway>, request: Request, n
 }
 
 impl Gateway {
-    /// Counts what a call does for a tenant.
+    /// Counts a call for a tenant.
     ///
     /// # Errors
-    /// 429 `too_many_events` or `too_many_calls`, where it is too much just now.
+    /// 429 `too_many_events` or `too_many_calls`, if the limit is exceeded now.
     pub(super) fn counted(&self, tenant: &TenantId, counted: Counted, number: usize) -> Result<(), Problem> {
         self.throttle.pass(tenant, counted, number).map_err(|wait| self.throttled(counted, wait))
     }
 
-    /// Whether an event of a tenant could be taken now.
+    /// Whether an event of a tenant could be accepted now.
     ///
     /// # Errors
     /// 429 `too_many_events`.

@@ -1,6 +1,6 @@
-//! Temporal's remote codec protocol over HTTP: its web UI and its CLI have payloads decrypted here, and never see a key.
+//! Temporal's remote codec protocol over HTTP: Temporal's web UI and CLI send payloads here for decryption, and never get a key.
 //!
-//! `POST /decode` and `POST /encode`, each also behind a path segment for the namespace, take and answer the JSON of a
+//! `POST /decode` and `POST /encode`, each also after a path segment for the namespace, take and return the JSON of a
 //! `Payloads` message: `{"payloads":[{"metadata":{…},"data":"…"}]}`, all bytes in base64.
 
 use std::collections::BTreeMap;
@@ -28,36 +28,36 @@ use sha2::{Digest, Sha256};
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-/// The largest request, in bytes: a page of payloads, each of which the server takes up to 2 MiB of.
+/// The largest request, in bytes: a page of payloads; the server accepts up to 2 MiB for each.
 const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// The most JSON values of a request: a page of some thousand payloads.
 const VALUES_MAX: usize = 100_000;
-/// The header by which Temporal's UI and CLI say the namespace.
+/// The header with which Temporal's UI and CLI send the namespace.
 const NAMESPACE: HeaderName = HeaderName::from_static("x-namespace");
-/// Base64 as protobuf's JSON has it; padding may be missing.
+/// Base64 as in protobuf's JSON; padding may be missing.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &ALPHABET,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// An origin on this machine that may call, and that is not known before the web UI runs: `interlock dev` has one.
+/// An origin on this machine that may call, and that is not known before the web UI runs: used by `interlock dev`.
 pub type LoopbackOrigin = Arc<OnceLock<String>>;
 
-/// What a call needs.
+/// The data of the calls.
 #[derive(Clone)]
 struct CodecServer {
     ring: Arc<KeyRing>,
-    /// The digests of the tokens, and who bears them.
+    /// The digests of the tokens, and their bearers.
     tokens: Arc<Vec<([u8; 32], String)>>,
     origins: Arc<Vec<String>>,
     loopback: LoopbackOrigin,
 }
 
-/// Starts it.
+/// Starts the codec server.
 ///
 /// # Errors
-/// [`Fault`] `codec_without_keys`, `codec_server_without_tokens` where others could reach it and no token is configured,
-/// `codec_token_missing` where one is not in its place, `setting_invalid` for an origin that is none, or `listen_failed`.
+/// [`Fault`] `codec_without_keys`, `codec_server_without_tokens` if other machines could reach it and no token is configured,
+/// `codec_token_missing` if one cannot be read, `setting_invalid` for an invalid origin, or `listen_failed`.
 pub async fn start(
     ring: Arc<KeyRing>,
     settings: &CodecServerSettings,
@@ -79,11 +79,11 @@ pub async fn start(
     HttpService::start(settings.listen, router(server), HttpOptions::new(http, door)).await
 }
 
-/// Whether it would serve with these settings.
+/// Checks whether it may serve with these settings.
 ///
 /// # Errors
-/// [`Fault`] `codec_server_without_tokens` where others could reach it and no token is configured, `setting_invalid` for an
-/// origin that is none.
+/// [`Fault`] `codec_server_without_tokens` if other machines could reach it and no token is configured, `setting_invalid` for an
+/// invalid origin.
 pub fn may_serve(settings: &CodecServerSettings) -> Result<(), Fault> {
     if settings.tokens.is_empty() && !settings.listen.ip().is_loopback() {
         return Err(Fault::wrong_use(
@@ -127,7 +127,7 @@ fn router(server: CodecServer) -> Router {
         .with_state(server)
 }
 
-/// What browsers are told before they call.
+/// The answers to browsers' preflight requests.
 fn cors(server: &CodecServer) -> CorsLayer {
     let server = server.clone();
     let is_allowed = move |origin: &HeaderValue, _: &_| origin.to_str().is_ok_and(|origin| server.allows(origin));
@@ -135,12 +135,12 @@ fn cors(server: &CodecServer) -> CorsLayer {
         .allow_origin(AllowOrigin::predicate(is_allowed))
         .allow_methods([Method::POST])
         .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, NAMESPACE])
-        // The UI can be told to send cookies, by which a proxy in front of this knows its users.
+        // The UI can be configured to send cookies, with which a proxy in front of this identifies its users.
         .allow_credentials(true)
 }
 
 impl CodecServer {
-    /// Whose pages may call beside those of `[http] origins`: the web UI's, one of which is known only once it runs.
+    /// Whose pages may call, in addition to those of `[http] origins`: the web UI's; one of them is known only once it runs.
     fn page_check(&self) -> PageCheck {
         let server = self.clone();
         PageCheck::new(move |origin| server.allows(origin))
@@ -152,7 +152,7 @@ impl CodecServer {
             || self.loopback.get().is_some_and(|allowed| *allowed == on_this_machine)
     }
 
-    /// Who calls.
+    /// The caller.
     fn caller(&self, headers: &HeaderMap) -> Result<&str, Problem> {
         if self.tokens.is_empty() {
             return Ok("anybody");
@@ -160,7 +160,7 @@ impl CodecServer {
         let token = bearer(headers).ok_or_else(|| {
             Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::TokenMissing, "The request has no bearer token.")
         })?;
-        // Equal digests are equal tokens, and comparing digests tells nothing about a token by the time that it takes.
+        // Equal digests mean equal tokens, and the time that a comparison takes reveals nothing about the token.
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let known = self.tokens.iter().find(|(known, _)| *known == digest);
         known.map(|(_, name)| name.as_str()).ok_or_else(|| {
@@ -170,7 +170,7 @@ impl CodecServer {
     }
 }
 
-/// Lets through those who may call, and writes down who they are. From which pages was asked at the door.
+/// Admits callers with access, and logs them. The origin was already checked.
 async fn admitted(State(server): State<CodecServer>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let admitted =

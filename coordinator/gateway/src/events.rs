@@ -22,7 +22,7 @@ use super::request::{self, PathParts};
 use super::throttle::Counted;
 use super::{Gateway, JSON_VALUES_MAX};
 
-/// After which time to ask again where Temporal is away.
+/// When to retry if Temporal is unavailable.
 const AWAY_RETRY: Duration = Duration::from_secs(5);
 
 /// Accepts CloudEvents: one in structured JSON, one in binary mode (`ce-*` headers), or a batch. 202 means that each
@@ -78,7 +78,7 @@ pub(super) async fn submit(
     answer(ingested)
 }
 
-/// Shows what this gateway counts of events, all of it 0.
+/// Shows the gateway's counters of events as 0.
 pub(super) fn begin_counting(metrics: &Metrics) {
     for status in EventStatus::ALL {
         metrics.begin(MetricName::EventsIngested, &[("outcome", status.as_str())]);
@@ -90,7 +90,7 @@ fn is_binary(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| name.as_str().starts_with(BINARY_ATTRIBUTE_PREFIX))
 }
 
-/// Whether events come in bodies of this media type. In binary mode it is that of the event's data.
+/// Whether events come in bodies of this media type. In binary mode it is the media type of the event's data.
 fn takes(media_type: &str, is_binary: bool) -> bool {
     let structured = ["application/cloudevents+json", "application/cloudevents-batch+json", "application/json"];
     if is_binary { is_json(media_type) } else { structured.contains(&media_type) }

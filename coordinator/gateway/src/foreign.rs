@@ -1,14 +1,14 @@
-//! What a caller sees of a resource that its tenant shares with others: of theirs only that there is something.
+//! What a caller sees of a resource that its tenant shares with others: not who the others are, only that they exist.
 
 use interlock_domain::ids::{CustomerId, TenantId};
 use interlock_domain::resource::{HistoryView, HolderView, ResourceView, RivalView, WaiterView};
 use interlock_domain::wire::Hideable;
 
-/// What stands for a customer of a tenant that the caller may not look at.
+/// The placeholder for a customer of a tenant that the caller may not read.
 pub(super) const ANOTHER_TENANT: &str = "another tenant";
 
-/// Takes out of a resource's view who has it, who waits for it and what happened to it, where that is of a tenant that `may_see` says no
-/// to. Places, times and what happened stay.
+/// Removes from a resource's view the holder, the waiting customers and the history details of tenants for which `may_see` returns
+/// false. Positions, times and kinds of events stay.
 pub(super) fn mask(view: &mut ResourceView, may_see: impl Fn(&TenantId) -> bool) {
     if let Some(holder) = &mut view.holder {
         mask_holder(holder, &may_see);
@@ -29,7 +29,7 @@ pub(super) fn mask(view: &mut ResourceView, may_see: impl Fn(&TenantId) -> bool)
         };
     }
     for line in &mut view.history {
-        // A customer is written TENANT/CUSTOMER; anything else is a name at a target, which may be anybody's.
+        // A customer is written TENANT/CUSTOMER; anything else is a name at a target, which may belong to any tenant.
         let tenant = line.who.as_ref().and_then(|who| who.split_once('/')?.0.parse::<TenantId>().ok());
         if !tenant.is_some_and(|tenant| may_see(&tenant)) {
             *line = HistoryView {
@@ -47,7 +47,7 @@ pub(super) fn mask(view: &mut ResourceView, may_see: impl Fn(&TenantId) -> bool)
 
 fn mask_holder(holder: &mut HolderView, may_see: impl Fn(&TenantId) -> bool) {
     match &holder.tenant_id {
-        // Only the target knows a holder without a customer: whose it is, nobody can say.
+        // A holder without a customer is known only to the target: its tenant is unknown.
         None => {
             holder.target_identity = holder.target_identity.as_ref().map(|_| Hideable::Shown(ANOTHER_TENANT.to_owned()))
         }
@@ -68,7 +68,7 @@ fn mask_holder(holder: &mut HolderView, may_see: impl Fn(&TenantId) -> bool) {
     }
 }
 
-/// The ids that stand for a customer of a tenant that the caller may not look at.
+/// The placeholder ids for a customer of a tenant that the caller may not read.
 fn another() -> (CustomerId, TenantId) {
     let text = "a constant that is an id";
     (ANOTHER_TENANT.parse().expect(text), ANOTHER_TENANT.parse().expect(text))
@@ -104,7 +104,7 @@ mod tests {
         })
     }
 
-    /// The view as whoever may look at these tenants sees it.
+    /// The view for a caller that may read these tenants.
     fn masked(may_see: impl Fn(&TenantId) -> bool) -> Value {
         let mut view = serde_json::from_value(view()).unwrap();
         mask(&mut view, may_see);

@@ -1,8 +1,8 @@
-//! The HTTP gateway: events in, views out. Errors are RFC 9457 problems with stable codes. Beside it, a service of its own: the
+//! The HTTP gateway: events in, views out. Errors are RFC 9457 problems with stable codes. This crate also has a separate service: the
 //! [`codec_server`].
 //!
-//! It decides who may do what, turns requests into calls of `interlock-operations` and their results into answers, and serves
-//! them by `interlock-http-service`.
+//! It checks access, converts requests to calls of `interlock-operations` and their results to responses, and serves
+//! them with `interlock-http-service`.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod access;
@@ -43,11 +43,7 @@ use interlock_operations::inspection::Inspection;
 use interlock_operations::targets::Targets;
 use interlock_operations::tenants::Tenants;
 use serde_json::json;
-use temporalio_client::Client;
-use temporalio_client::grpc::WorkflowService;
-use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
 use tokio_util::sync::CancellationToken;
-use tonic::IntoRequest;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -56,15 +52,15 @@ use self::access::Access;
 use self::admitted::CallsUnderWay;
 use self::throttle::Throttle;
 
-/// The longest body, in bytes: a batch of a thousand events of usual size.
+/// The largest body, in bytes: a batch of a thousand events of usual size.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The most values in the JSON of a body: a batch of a thousand events with a hundred each. A value of two bytes, such as an element
 /// of an array of digits, takes 32 bytes of memory and more.
 const JSON_VALUES_MAX: usize = 100_000;
-/// How long Temporal may take to say that it is there.
+/// How long Temporal may take to answer a readiness check.
 const READY_LIMIT: Duration = Duration::from_secs(2);
 
-/// What the calls need.
+/// The data of the calls.
 #[derive(Clone)]
 struct Gateway {
     ingest: Ingest,
@@ -79,7 +75,7 @@ struct Gateway {
     metrics: Metrics,
 }
 
-/// The description of the calls.
+/// The OpenAPI description of the calls.
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Interlock gateway",
@@ -90,8 +86,8 @@ struct Description;
 /// Starts the gateway.
 ///
 /// # Errors
-/// [`Fault`] `gateway_without_tokens` where others could reach it and no token is configured, `gateway_token_missing` where
-/// one is empty or not in its place, `tls_unusable`, or `listen_failed`.
+/// [`Fault`] `gateway_without_tokens` if other machines could reach it and no token is configured, `gateway_token_missing` if
+/// one is empty or cannot be read, `tls_unusable`, or `listen_failed`.
 pub async fn start(installation: &Installation, metrics: &Metrics, listen: SocketAddr) -> Result<HttpService, Fault> {
     let settings = &installation.settings.gateway;
     if settings.tokens.is_empty() && !listen.ip().is_loopback() {
@@ -120,16 +116,16 @@ pub async fn start(installation: &Installation, metrics: &Metrics, listen: Socke
     events::begin_counting(metrics);
     let stop = CancellationToken::new();
     let about = about(installation.catalog.digest().to_owned(), stop.clone());
-    let router = router(gateway, about, readiness(installation.client.clone(), stop.clone()));
+    let router = router(gateway, about, readiness(installation.clone(), stop.clone()));
     let http = &installation.settings.http;
-    // Whoever asks for a token need not ask for a name: see the settings.
+    // A caller with a token need not use a known host name: see the settings.
     let door = http.front_door(listen);
     let door = if settings.tokens.is_empty() { door } else { door.with_any_host_unless_named() };
     let options = HttpOptions::new(http, door).tls(settings.tls.as_ref()).stoppable(stop, settings.drain);
     HttpService::start(listen, router, options).await
 }
 
-/// What the gateway says of itself.
+/// The gateway's description of itself.
 fn about(catalog_digest: String, stop: CancellationToken) -> About {
     let build_id = build_id_from_environment();
     Arc::new(move || {
@@ -176,18 +172,17 @@ fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
         .layer(from_fn(traced::traced))
 }
 
-/// The gateway can do its work where Temporal answers, until it is stopped.
-fn readiness(client: Client, stop: CancellationToken) -> Readiness {
+/// The gateway is ready if Temporal answers and it is not being stopped.
+fn readiness(installation: Installation, stop: CancellationToken) -> Readiness {
     Arc::new(move || {
-        let (mut client, stop) = (client.clone(), stop.clone());
+        let (installation, stop) = (installation.clone(), stop.clone());
         Box::pin(async move {
             if stop.is_cancelled() {
                 return Err("the gateway is draining".to_owned());
             }
-            let asked = client.get_system_info(GetSystemInfoRequest {}.into_request());
-            match tokio::time::timeout(READY_LIMIT, asked).await {
-                Ok(Ok(_)) => Ok(()),
-                Ok(Err(status)) => Err(format!("Temporal is unavailable: {}", status.message())),
+            match tokio::time::timeout(READY_LIMIT, installation.check_server()).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(format!("Temporal is unavailable: {}", error.message())),
                 Err(_) => Err("Temporal does not respond".to_owned()),
             }
         })
@@ -228,7 +223,7 @@ mod tests {
         assert_eq!(paths.len(), 13, "{paths:?}");
     }
 
-    /// All references in a part of the description.
+    /// All references in a part of the OpenAPI description.
     fn references(part: &Value, found: &mut BTreeSet<String>) {
         match part {
             Value::Object(fields) => {

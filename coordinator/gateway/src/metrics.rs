@@ -1,5 +1,5 @@
-//! Filters the gateway's metrics by the caller's token. A series without a target is shown to everybody; one labelled with a target is
-//! shown to tokens that may read that target; one labelled with a task queue, which may be a target's, only to tokens that may read
+//! Filters the gateway's metrics by the caller's token. A series without a target is shown to everyone; a series labelled with a target is
+//! shown to tokens that may read that target; a series labelled with a task queue, which may be a target's, only to tokens that may read
 //! every target.
 
 use std::sync::LazyLock;
@@ -12,13 +12,13 @@ use super::Gateway;
 use super::access::Need;
 use super::targets;
 
-/// The labels of a series that speak of a target.
+/// The labels of a series that name a target.
 static OF_TARGET: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"[{,](?<label>target|task_queue)="(?<value>(?:[^"\\]|\\.)*)""#).expect("a constant that is a pattern")
 });
 
 impl Gateway {
-    /// The lines of metrics (Prometheus' text format) that a caller may see. Without tokens everybody sees all of them.
+    /// The lines of metrics (Prometheus' text format) that a caller may see. Without tokens everyone sees all of them.
     pub(super) fn metrics_for(&self, headers: &HeaderMap, text: &str) -> String {
         if self.access.sees_every_target(headers) {
             return text.to_owned();
@@ -31,7 +31,7 @@ fn shown(text: &str, may_see: impl Fn(&TargetId) -> bool) -> String {
     let is_shown = |line: &&str| {
         line.starts_with('#')
             || OF_TARGET.captures_iter(line).all(|found| {
-                // A queue may be a target's, and has its name in it then.
+                // A queue may belong to a target, and then its name contains the target's.
                 &found["label"] == "target" && found["value"].parse().is_ok_and(|target| may_see(&target))
             })
     };

@@ -19,7 +19,7 @@ use super::targets;
 use super::throttle::Counted;
 use super::views::allowed;
 
-/// The reads that `why` counts as: it asks whoever is in the chain.
+/// How many reads `why` counts as: it queries every entity in the chain.
 const READS_OF_WHY: usize = 10;
 
 /// A page of a tenant's open orders: first those of customer entities, then standalone orders (`stands_alone`: an event
@@ -57,7 +57,7 @@ pub(super) async fn list(
 ) -> Result<Json<OrderPage>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;
     let wanted = Wanted::parse(query.as_deref().unwrap_or_default())?;
-    // The orders of one customer are asked of its entity.
+    // The orders of one customer come from its entity, without visibility.
     if wanted.filter.customer.is_none() {
         gateway.counted(&tenant, Counted::Lists, 1)?;
     }
@@ -92,7 +92,7 @@ pub(super) async fn why(
     Ok(Json(gateway.inspection.why(&tenant, &order, may_ask).await.map_err(problem)?))
 }
 
-/// What a query asks for.
+/// The parameters of a list.
 #[derive(Debug, PartialEq, Eq)]
 struct Wanted {
     filter: OrderFilter,

@@ -1,4 +1,4 @@
-//! What is wrong with a call, as the gateway says it.
+//! Converts errors of operations to problems.
 
 use axum::http::StatusCode;
 use interlock_http_service::Problem;
@@ -11,7 +11,7 @@ pub(super) trait IntoProblem {
     fn into_problem(self) -> Problem;
 }
 
-/// What the gateway answers where an operation failed.
+/// The gateway's response to a failed operation.
 pub(super) fn problem(error: impl IntoProblem) -> Problem {
     error.into_problem()
 }

@@ -1,5 +1,5 @@
-//! What calls are read from: the path and the body. What is wrong with them is a [`Problem`] too, not a text of the web
-//! framework's own.
+//! Reads the path and the body of calls. An error in them is a [`Problem`] too, not a text of the web
+//! framework.
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
@@ -11,10 +11,10 @@ use serde::de::DeserializeOwned;
 
 use super::{BODY_BYTES_MAX, JSON_VALUES_MAX};
 
-/// How much of a body is read where it is not a batch.
+/// The limits for a body that is not a batch.
 const JSON_LIMITS: JsonLimits = JsonLimits { elements_max: usize::MAX, values_max: JSON_VALUES_MAX };
 
-/// The named parts of the path, percent-decoded, as axum's [`Path`] gives them.
+/// The named parts of the path, percent-decoded, as in axum's [`Path`].
 pub(super) struct PathParts<T>(pub(super) T);
 
 impl<T, S> FromRequestParts<S> for PathParts<T>
@@ -24,7 +24,7 @@ where
 {
     type Rejection = Problem;
 
-    /// 400 `bad_id` where a part is no UTF-8 once it is decoded.
+    /// 400 `bad_id` if a decoded part is not UTF-8.
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Path::<T>::from_request_parts(parts, state).await {
             Ok(Path(read)) => Ok(Self(read)),
@@ -33,17 +33,17 @@ where
     }
 }
 
-/// The body of an action, read from JSON. Whoever calls this has seen that the caller may act.
+/// The body of an action, read from JSON. The caller must have checked that the action is allowed.
 ///
 /// # Errors
-/// 415 where it is not JSON by its media type, those of [`read`], 400 `bad_action` where it is no action.
+/// 415 if the media type is not JSON, those of [`read`], 400 `bad_action` if it is not a valid action.
 pub(super) async fn action<T: DeserializeOwned>(headers: &HeaderMap, body: UnreadBody) -> Result<T, Problem> {
     check_media_type(headers, |media_type| media_type == "application/json")?;
     let body = read(body, ErrorCode::BodyTooLarge).await?;
     parse_action(&body)
 }
 
-/// An action of its text.
+/// Parses an action.
 ///
 /// # Errors
 /// 400 `repeated_key` or `bad_action`.
@@ -61,8 +61,8 @@ pub(super) fn parse_action<T: DeserializeOwned>(body: &[u8]) -> Result<T, Proble
 /// Reads a body.
 ///
 /// # Errors
-/// 413 with this code where it is too long, 408 `body_too_slow`, 503 `service_overloaded` where too many bodies are under way, 400
-/// `body_unreadable` where it broke off.
+/// 413 with this code if it is too long, 408 `body_too_slow`, 503 `service_overloaded` if too many bodies are in flight, 400
+/// `body_unreadable` if the connection broke.
 pub(super) async fn read(body: UnreadBody, too_large: ErrorCode) -> Result<ReadBody, Problem> {
     body.read(BODY_BYTES_MAX).await.map_err(|error| Problem::of_body(&error, too_large))
 }

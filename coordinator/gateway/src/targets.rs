@@ -1,4 +1,4 @@
-//! Looking at targets, and a person's actions on them. A target may be shared by tenants: whoever acts on it acts on all of
+//! Reading targets, and a person's actions on them. Tenants may share a target: an action on it affects all of
 //! them.
 
 use axum::Json;
@@ -19,7 +19,7 @@ use super::problems::problem;
 use super::request::{self, PathParts};
 use super::throttle::Counted;
 
-/// The reads that the list counts as: it asks every target.
+/// How many reads the list counts as: it queries every target.
 const READS_OF_LIST: usize = 10;
 
 /// The body of an action on a target.
@@ -139,15 +139,15 @@ fn kind(body: &TargetActionBody) -> Result<TargetActionKind, Problem> {
     }
 }
 
-/// Whether the caller may look at a target, or act on it: it has a right over the target, or its token is for all tenants that
-/// call it. A target that is another's is refused in the same words as one that is not there.
+/// Checks that the caller may read a target, or act on it: it has a right over the target, or its token is for all tenants that
+/// call it. A target that belongs to others is refused with the same text as one that does not exist.
 pub(super) fn allowed(gateway: &Gateway, headers: &HeaderMap, target: &TargetId, need: Need) -> Result<(), Problem> {
     gateway.access.check_role(headers, need)?;
     if gateway.access.may_over_target(headers, target, need) {
         return Ok(());
     }
     let callers = gateway.targets.tenants_of(target);
-    // A target that tenants use without any [tenants] table naming it can be read with any token. Acting on it needs a right.
+    // Any token may read a target that tenants use without a [tenants] table that names it. Acting on it needs a right.
     let is_in_reach = match need {
         Need::Operate => !gateway.targets.is_for_everybody(target),
         Need::Read | Need::Submit => gateway.targets.is_of_role(target) || !callers.is_empty(),

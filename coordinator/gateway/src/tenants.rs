@@ -1,4 +1,4 @@
-//! Looking at a tenant, and a person's actions on it.
+//! Reading a tenant, and a person's actions on it.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! So much a second for each tenant, so that a noisy one does not starve another.
+//! A rate limit for each tenant, so that a noisy one does not starve another.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -10,23 +10,23 @@ use interlock_domain::ids::TenantId;
 use interlock_settings::GatewaySettings;
 use tokio::time::Instant;
 
-/// How many are remembered before those are forgotten that have all they may have: as many as send in a second at most.
+/// How many keys are remembered before those with a full bucket are forgotten: as many as can send in one second.
 const REMEMBERED: usize = 10_000;
 
-/// What is counted for itself.
+/// What has a limit of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Counted {
     /// Events.
     Events,
-    /// Questions to an entity.
+    /// Reads, which entities answer.
     Reads,
-    /// Lists, which Temporal's visibility store answers. They are counted for each tenant, and for all together.
+    /// Lists, which Temporal's visibility store answers. They are limited for each tenant, and for all together.
     Lists,
     /// Actions.
     Actions,
 }
 
-/// Counts what each tenant sends and asks.
+/// Counts the events and calls of each tenant.
 pub(super) struct Throttle {
     events: Buckets<TenantId>,
     reads: Buckets<TenantId>,
@@ -36,7 +36,7 @@ pub(super) struct Throttle {
 }
 
 impl Throttle {
-    /// By these settings.
+    /// With the limits of these settings.
     pub(super) fn new(settings: &GatewaySettings) -> Self {
         Self {
             events: Buckets::new(settings.events_per_second_max),
@@ -47,10 +47,10 @@ impl Throttle {
         }
     }
 
-    /// Lets so many of a tenant pass.
+    /// Takes this many of a tenant's allowance.
     ///
     /// # Errors
-    /// How long to wait, where they are too many just now.
+    /// How long to wait, if the allowance is used up.
     pub(super) fn pass(&self, tenant: &TenantId, counted: Counted, number: usize) -> Result<(), Duration> {
         match counted {
             Counted::Events => self.events.take(tenant, number),
@@ -63,17 +63,17 @@ impl Throttle {
         }
     }
 
-    /// Whether an event of a tenant could pass now; it is not counted.
+    /// Whether an event of a tenant could pass now; nothing is counted.
     ///
     /// # Errors
-    /// How long to wait, where none could.
+    /// How long to wait, if it could not.
     pub(super) fn has_room(&self, tenant: &TenantId) -> Result<(), Duration> {
         self.events.take(tenant, 0)
     }
 }
 
-/// A bucket for each key, which is filled again at a rate and holds what that is in a second. What is more than a bucket holds
-/// passes where it is full, and is owed then: so a batch counts as all that it has, and none is too large for ever.
+/// A token bucket for each key: it is filled at a rate, and holds what is filled in one second. A request for more than a bucket holds
+/// passes if the bucket is full, and leaves it in debt: so a batch is counted in full, and no batch is refused forever.
 struct Buckets<K> {
     per_second: f64,
     of: Mutex<HashMap<K, Bucket>>,
@@ -99,7 +99,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
         bucket.level = bucket.filled(full, now);
         bucket.at = now;
         let number = f64::from(u32::try_from(number).unwrap_or(u32::MAX));
-        // One at least must be there, also to be asked whether there is room.
+        // At least one is needed, even to ask whether there is room.
         let needed = number.clamp(1.0, full);
         if bucket.level < needed {
             return Err(Duration::from_secs_f64((needed - bucket.level) / full));
@@ -151,7 +151,7 @@ mod tests {
         let throttle = throttle(|settings| settings.events_per_second_max = number(10));
         let one = tenant("one");
         assert!(throttle.pass(&one, Counted::Events, 1_000).is_ok());
-        // 990 are owed, and one more is needed.
+        // The debt is 990, and one more is needed.
         assert_eq!(throttle.pass(&one, Counted::Events, 1), Err(Duration::from_secs_f64(99.1)));
         tokio::time::advance(Duration::from_secs(99)).await;
         assert!(throttle.pass(&one, Counted::Events, 1).is_err());

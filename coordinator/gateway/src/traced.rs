@@ -1,4 +1,4 @@
-//! The span of a request, and its line in the log: without the path as it was called, which names customers and numbers.
+//! The span of a request, and its line in the log: without the actual path, which contains customers and numbers.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use axum::response::Response;
 use interlock_adapters::trace_context;
 use interlock_domain::trace_parent::TRACE_PARENT_ATTRIBUTE;
 
-/// Carries out a request within its span, which goes on in the trace that the caller's `traceparent` names.
+/// Handles a request within its span, which continues in the trace of the caller's `traceparent`.
 pub(super) async fn traced(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
     let parent = request.headers().get(TRACE_PARENT_ATTRIBUTE).and_then(|value| value.to_str().ok()?.parse().ok());

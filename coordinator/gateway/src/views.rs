@@ -1,4 +1,4 @@
-//! Looking at customers, resources and orders.
+//! Reading customers, resources and orders.
 
 use axum::Json;
 use axum::extract::State;
@@ -60,7 +60,7 @@ pub(super) async fn resource(
     Ok(Json(view))
 }
 
-/// Leaves out of a resource's view what is of tenants that the caller may not look at.
+/// Removes from a resource's view what belongs to tenants that the caller may not read.
 pub(super) fn mask_foreign(
     gateway: &Gateway,
     headers: &HeaderMap,
@@ -95,7 +95,7 @@ pub(super) async fn order(
     Ok(Json(gateway.inspection.order(&tenant, &order).await.map_err(problem)?))
 }
 
-/// The tenant of a call, where the caller may look at it, and does not look too often.
+/// The tenant of a call, if the caller may read it, and does not exceed the limit.
 pub(super) fn allowed(gateway: &Gateway, headers: &HeaderMap, tenant: &str) -> Result<TenantId, Problem> {
     let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
     gateway.access.check(headers, &tenant, Need::Read)?;

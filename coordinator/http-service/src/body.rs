@@ -1,4 +1,4 @@
-//! Bodies of requests: read only once their callers may call, within a time, a size and a budget that all share.
+//! Bodies of requests: they are read only once the caller's access is checked, within limits on time and size and a shared budget.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,23 +24,23 @@ pub enum BodyError {
     /// It is longer than the call reads.
     #[error("it exceeds {0} bytes")]
     TooLarge(usize),
-    /// It did not come in time.
+    /// It did not arrive in time.
     #[error("it did not arrive in time")]
     TooSlow,
-    /// Too many bodies are under way.
+    /// Too many bodies are being read.
     #[error("too many request bodies are in flight")]
     Overloaded,
-    /// It broke off.
+    /// The connection broke.
     #[error("the connection broke: {0}")]
     Broken(String),
 }
 
-/// It did not come in time.
+/// It did not arrive in time.
 #[derive(Debug, Error)]
 #[error("the request body did not arrive in time")]
 struct Late;
 
-/// The bytes of bodies that may be under way at a time, over all connections.
+/// The bytes of bodies that may be in flight at a time, over all connections.
 #[derive(Debug, Clone)]
 pub(super) struct Budget(Arc<Semaphore>);
 
@@ -50,7 +50,7 @@ impl Budget {
     }
 }
 
-/// A body as it comes in, within a time from when somebody begins to read it.
+/// A body with a time limit, which starts when reading starts.
 pub(super) struct TimedBody {
     body: Incoming,
     limit: Duration,
@@ -74,7 +74,7 @@ impl HttpBody for TimedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
         let limit = self.limit;
         let late = self.late.get_or_insert_with(|| Box::pin(sleep(limit)));
-        // Also where bytes keep coming: the time is for all of them.
+        // The limit is for the whole body, even if bytes keep arriving.
         if late.as_mut().poll(cx).is_ready() || late.deadline() <= Instant::now() {
             return Poll::Ready(Some(Err(Late.into())));
         }
@@ -99,15 +99,15 @@ impl Drop for TimedBody {
     }
 }
 
-/// The body of a request, of which nothing was read yet. A call takes it instead of its bytes, and reads it once it knows that
-/// its caller may call.
+/// The body of a request that has not been read yet. A handler takes this type instead of bytes, and reads the body once it knows that
+/// the caller has access.
 #[derive(Debug)]
 pub struct UnreadBody {
     body: Body,
     budget: Option<Budget>,
 }
 
-/// A body that was read. The budget has its bytes again once this is dropped.
+/// A body that was read. Dropping it returns its bytes to the budget.
 #[derive(Debug)]
 pub struct ReadBody {
     bytes: Bytes,
@@ -132,7 +132,7 @@ impl<S: Send + Sync> FromRequest<S> for UnreadBody {
 }
 
 impl UnreadBody {
-    /// Reads it, where it has at most so many bytes.
+    /// Reads it, if it has at most this many bytes.
     ///
     /// # Errors
     /// [`BodyError`].
@@ -141,7 +141,7 @@ impl UnreadBody {
         if announced.is_some_and(|bytes| bytes > bytes_max) {
             return Err(BodyError::TooLarge(bytes_max));
         }
-        // One that does not say how long it is may be as long as any.
+        // A body without a length may be as long as the limit.
         let permits = announced.unwrap_or(bytes_max).div_ceil(PERMIT_BYTES);
         let permits = u32::try_from(permits).unwrap_or(u32::MAX);
         let held = match self.budget {
@@ -155,7 +155,7 @@ impl UnreadBody {
     }
 }
 
-/// What an error means, by whatever caused it.
+/// What an error means, by its cause.
 fn of_error(error: &(dyn std::error::Error + 'static), bytes_max: usize) -> BodyError {
     let mut cause = Some(error);
     while let Some(of) = cause {

@@ -1,4 +1,4 @@
-//! Serving one connection: HTTP/1.1, within the times that its [`Conversation`] has.
+//! Serves one connection: HTTP/1.1, within the times of its [`Conversation`].
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
@@ -27,26 +27,26 @@ use super::places::{Place, Use};
 use super::problem::Problem;
 use super::watched_stream::WatchedStream;
 
-/// The longest head of a request, in bytes, and what a connection reads at a time.
+/// The longest head of a request, and the size of the read buffer, in bytes.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
-/// After which time to try again where there are too many connections.
+/// When to retry if there are too many connections.
 const RETRY: Duration = Duration::from_secs(1);
-/// The calls that are answered however many others there are.
+/// The calls that are answered even if there are too many other connections.
 const HEALTH: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// What all connections of a service share.
+/// The state that all connections of a service share.
 pub(super) struct Serving {
     pub(super) router: Router,
     pub(super) door: FrontDoor,
     pub(super) body_timeout: Duration,
     pub(super) budget: Budget,
-    /// Whoever has a request may end it.
+    /// Cancelled when the service stops: open requests may still end.
     pub(super) stop: CancellationToken,
-    /// Nobody may any more.
+    /// Cancelled when open requests must end too.
     pub(super) cut: CancellationToken,
 }
 
-/// Serves a connection until it ends, or is over.
+/// Serves a connection until it ends, or its time is over.
 pub(super) async fn serve<S>(stream: S, place: Place, serving: Arc<Serving>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -107,13 +107,13 @@ async fn answer(
         let timed = |body| Body::new(TimedBody::new(body, serving.body_timeout, Arc::clone(&conversation)));
         let mut request = request.map(timed);
         request.extensions_mut().insert(serving.budget.clone());
-        // The error of a router cannot be.
+        // A router cannot fail.
         serving.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
     };
     Ok(response.map(|body| AnswerBody { body, conversation }))
 }
 
-/// The answer to a request that is not read any further.
+/// The response to a request that is not read any further.
 fn close(problem: Problem) -> Response {
     let mut response = problem.into_response();
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -125,7 +125,7 @@ fn sentence(text: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).chain(['.']).collect()).unwrap_or_default()
 }
 
-/// The body of an answer, which says when it was handed over.
+/// The body of a response, which records when it was sent.
 struct AnswerBody {
     body: Body,
     conversation: Arc<Conversation>,

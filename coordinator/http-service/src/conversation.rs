@@ -1,4 +1,4 @@
-//! How far a connection is, and until when it may stay so.
+//! The state of a connection, and how long it may stay in it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,11 +7,11 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How long a connection without a request is left alone before another may take its place.
+/// How long a connection without a request is kept before another may take its place.
 const LEFT_ALONE: Duration = Duration::from_millis(500);
-/// How long what a caller still sends is thrown away after its answer, so that it reads the answer and not that it was cut off.
+/// How long further bytes from the caller are discarded after the response, so that the caller reads the response instead of a reset.
 const CLOSING: Duration = Duration::from_secs(2);
-/// Until when, where nothing ends it: as good as never.
+/// The limit of a state without a limit.
 const NEVER: Duration = Duration::from_hours(24 * 365);
 
 /// How long each state may last.
@@ -26,24 +26,24 @@ pub(super) struct Times {
 enum Phase {
     /// Between two requests.
     Idle,
-    /// Its head is not there yet: of the first request from the beginning, of later ones from their first byte.
+    /// The head of a request has not arrived yet: for the first request from the start, for later ones from their first byte.
     Heading,
-    /// A request is carried out.
+    /// A request is being handled.
     Busy,
-    /// The answer is sent, and nothing more is taken.
+    /// The response is sent, and nothing more is accepted.
     Closing,
 }
 
 struct State {
     phase: Phase,
     since: Instant,
-    /// Since when the caller takes nothing of what is sent.
+    /// Since when the caller reads nothing of what is sent.
     stuck_since: Option<Instant>,
     /// Whether a body was not read to its end.
     left_unread: bool,
 }
 
-/// One connection, as those who serve it and those who count see it.
+/// One connection, shared by the code that serves it and the code that counts connections.
 pub(super) struct Conversation {
     times: Times,
     state: Mutex<State>,
@@ -70,7 +70,7 @@ impl Conversation {
         }
     }
 
-    /// The connection can be spoken on: the TLS handshake is over.
+    /// The connection is ready: the TLS handshake is done.
     pub(super) fn opened(&self) {
         self.enter(Phase::Heading);
     }
@@ -82,12 +82,12 @@ impl Conversation {
         }
     }
 
-    /// A request is there.
+    /// A request has arrived.
     pub(super) fn asked(&self) {
         self.enter(Phase::Busy);
     }
 
-    /// Its answer was handed over.
+    /// Its response was sent.
     pub(super) fn answered(&self) {
         if self.state().phase == Phase::Busy {
             self.enter(Phase::Idle);
@@ -99,13 +99,13 @@ impl Conversation {
         self.state().left_unread = true;
     }
 
-    /// Nothing more is sent. Whether what the caller still sends should be waited for.
+    /// Nothing more is sent. Returns whether to wait for further bytes from the caller.
     pub(super) fn closes(&self) -> bool {
         self.enter(Phase::Closing);
         self.state().left_unread
     }
 
-    /// Whether the caller takes what is sent.
+    /// Records whether the caller reads what is sent.
     pub(super) fn sends(&self, takes: bool) {
         let mut state = self.state();
         let before = state.stuck_since;
@@ -117,7 +117,7 @@ impl Conversation {
         }
     }
 
-    /// When it is over, as things stand.
+    /// When its time is over, in its present state.
     pub(super) fn deadline(&self) -> Instant {
         let state = self.state();
         let lasts = match state.phase {
@@ -130,17 +130,17 @@ impl Conversation {
         state.stuck_since.map_or(of_phase, |since| of_phase.min(since + self.times.body))
     }
 
-    /// Returns when the deadline may have come nearer.
+    /// Returns when the deadline may have become earlier.
     pub(super) async fn sooner(&self) {
         self.sooner.notified().await;
     }
 
-    /// Whether a request is carried out.
+    /// Whether a request is being handled.
     pub(super) fn is_busy(&self) -> bool {
         self.state().phase == Phase::Busy
     }
 
-    /// Since when it has no request, where that is long enough for another to take its place.
+    /// Since when it has had no request, if that is long enough for another connection to take its place.
     pub(super) fn waits_since(&self) -> Option<Instant> {
         let state = self.state();
         let waits = match state.phase {
@@ -151,7 +151,7 @@ impl Conversation {
         waits.then_some(state.since)
     }
 
-    /// Gives its place to another.
+    /// Gives its place to another connection.
     pub(super) fn evict(&self) {
         self.evicted.cancel();
     }
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(lasts(), Duration::from_secs(10));
         it.received();
         tokio::time::advance(Duration::from_secs(1)).await;
-        // More bytes of the same head do not make its time longer.
+        // More bytes of the same head do not extend its time.
         it.received();
         assert_eq!(lasts(), Duration::from_secs(9));
         it.asked();

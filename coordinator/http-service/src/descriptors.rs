@@ -2,14 +2,14 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Descriptors that are left for everything else: the reserved places, connections that are about to close, those to Temporal,
-/// names that are looked up, files.
+/// Descriptors that are kept for everything else: the reserved places, connections that are about to close, connections to Temporal,
+/// DNS queries, files.
 const LEFT_FREE: u64 = 40;
-/// The fewest connections: with less there is no service.
+/// The fewest connections: with fewer there is no service.
 const CONNECTIONS_MIN: u64 = 4;
 
-/// As many connections as wanted, or fewer where there are not enough descriptors. Where the process may have more than it has,
-/// it takes as many as are needed.
+/// The wanted number of connections, or fewer if there are not enough descriptors. If the process may raise its limit,
+/// it raises it as far as needed.
 pub(super) fn connections(wanted: usize) -> usize {
     let (soft, hard) = match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok(limits) => limits,
@@ -20,7 +20,7 @@ pub(super) fn connections(wanted: usize) -> usize {
     };
     let used = std::fs::read_dir("/dev/fd").map_or(0, |open| open.count() as u64);
     let needed = (wanted as u64).saturating_add(used).saturating_add(LEFT_FREE).min(hard);
-    // Some systems have a limit below the hard one: then it stays as it is.
+    // Some systems have a limit below the hard one: then the limit stays unchanged.
     let is_raised = needed > soft && setrlimit(Resource::RLIMIT_NOFILE, needed, hard).is_ok();
     let allowed = if is_raised { needed } else { soft };
     let room = allowed.saturating_sub(used).saturating_sub(LEFT_FREE).max(CONNECTIONS_MIN);

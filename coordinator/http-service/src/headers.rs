@@ -1,4 +1,4 @@
-//! What the headers of a call say.
+//! Reads the headers of a call.
 
 use axum::http::header::{self, CONTENT_ENCODING};
 use axum::http::{HeaderMap, StatusCode};
@@ -7,15 +7,15 @@ use interlock_domain::error_code::ErrorCode;
 
 use super::problem::Problem;
 
-/// The bearer token of a call; none where it has none.
+/// The bearer token of a call, if it has one.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Whether the media type of a body is one that the call takes. A body without one is taken: a web page cannot send a body that
-/// has none without saying from which origin it is.
+/// Checks that the call accepts the media type of a body. A body without a media type is accepted: a web page cannot send such a body
+/// without an `Origin` header.
 ///
 /// # Errors
 /// 415 `unsupported_content_type` or `unsupported_content_encoding`.

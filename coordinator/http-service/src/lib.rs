@@ -1,7 +1,7 @@
 //! An HTTP service of this process: it listens, serves, and drains when it is stopped. The gateway, the workers' health calls and
-//! the codec server are served by it, all with the same limits: on connections, on the time that a caller may take for anything,
-//! and on the bytes of bodies. For whatever there are too many of, 503 is answered, but `/healthz`, `/readyz` and `/metrics` are
-//! answered always. It takes a router, and knows nothing of what the router's calls do.
+//! the codec server use it, all with the same limits: on connections, on the time that a caller may take for each part,
+//! and on the bytes of bodies. Above a limit it answers 503, except for `/healthz`, `/readyz` and `/metrics`, which are
+//! always answered. It takes a router, and knows nothing about the router's calls.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod body;
@@ -38,13 +38,13 @@ use self::connection::Serving;
 use self::conversation::Times;
 use self::places::{Place, Places};
 
-/// How long open requests may take to end when the service is stopped, where nobody says otherwise.
+/// The default time for open requests to end when the service is stopped.
 pub const DRAIN: Duration = Duration::from_secs(10);
-/// How long to wait after a failed accept: it usually means that the process has no file descriptors left.
+/// How long to wait after a failed accept: usually the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How many connections give way when there are no file descriptors left.
+/// How many connections are closed when there are no file descriptors left.
 const GIVE_WAY: usize = 16;
-/// The connections of a service that only says how it is: probes and Prometheus.
+/// The connections of a service that only has health calls: for probes and Prometheus.
 const HEALTH_CONNECTIONS_MAX: usize = 64;
 
 /// How a service is run.
@@ -58,25 +58,25 @@ pub struct HttpOptions<'a> {
 }
 
 impl<'a> HttpOptions<'a> {
-    /// By these settings, behind this door, over plain HTTP.
+    /// With these settings, behind this door, over plain HTTP.
     pub fn new(settings: &'a HttpSettings, door: FrontDoor) -> Self {
         let connections_max = settings.connections_max.get();
         Self { settings, door, connections_max, tls: None, stop: CancellationToken::new(), drain: DRAIN }
     }
 
-    /// For a service that only says how it is.
+    /// For a service that only has health calls.
     pub fn of_health(settings: &'a HttpSettings, listen: SocketAddr) -> Self {
         let of_calls = Self::new(settings, settings.front_door(listen));
         Self { connections_max: of_calls.connections_max.min(HEALTH_CONNECTIONS_MAX), ..of_calls }
     }
 
-    /// With TLS, where there are settings for it.
+    /// With TLS, if there are settings for it.
     #[must_use]
     pub fn tls(self, tls: Option<&'a TlsSettings>) -> Self {
         Self { tls, ..self }
     }
 
-    /// `stop` is cancelled when the service is stopped, so that its calls may know, and stops it where others cancel it. Open
+    /// `stop` is cancelled when the service is stopped, so that its calls can react; cancelling it elsewhere stops the service. Open
     /// requests may then take up to `drain` to end.
     #[must_use]
     pub fn stoppable(self, stop: CancellationToken, drain: Duration) -> Self {
@@ -84,7 +84,7 @@ impl<'a> HttpOptions<'a> {
     }
 }
 
-/// A service that runs. Dropping it stops it without waiting.
+/// A running service. Dropping it stops it without waiting.
 pub struct HttpService {
     address: SocketAddr,
     has_tls: bool,
@@ -95,7 +95,7 @@ pub struct HttpService {
 }
 
 impl HttpService {
-    /// Listens and serves. Port 0 takes a free one.
+    /// Listens and serves. Port 0 picks a free one.
     ///
     /// # Errors
     /// [`Fault`] `listen_failed`, or `tls_unusable`.
@@ -124,7 +124,7 @@ impl HttpService {
         Ok(Self { address, has_tls, stop, cut, drain, serving: tokio::spawn(accepting) })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -134,7 +134,7 @@ impl HttpService {
         format!("{}://{}", if self.has_tls { "https" } else { "http" }, self.address)
     }
 
-    /// Takes no more connections, and returns when the open requests have ended, or their time to do so is over.
+    /// Accepts no more connections, and returns when the open requests have ended, or their time is over.
     pub async fn stop(mut self) {
         self.stop.cancel();
         match tokio::time::timeout(self.drain, &mut self.serving).await {
@@ -153,7 +153,7 @@ impl Drop for HttpService {
     }
 }
 
-/// Takes connections until the service is stopped, then waits for those that are open.
+/// Accepts connections until the service is stopped, then waits for the open ones.
 async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, places: Arc<Places>, serving: Arc<Serving>) {
     let connections = TaskTracker::new();
     while let Some(accepted) = serving.stop.run_until_cancelled(listener.accept()).await {

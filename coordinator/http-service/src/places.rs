@@ -1,4 +1,4 @@
-//! How many connections there may be: in all, of one address, and some beside them by which the health calls are always
+//! Limits on connections: in total, from one address, and some additional ones so that the health calls are always
 //! answered.
 
 use std::collections::{BTreeMap, HashMap};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::conversation::{Conversation, Times};
 
-/// The places beside the others: for the health calls only.
+/// The additional places, only for the health calls.
 pub(super) const RESERVED: usize = 8;
 
 /// What a connection may be used for.
@@ -41,7 +41,7 @@ pub(super) struct Places {
     state: Mutex<State>,
 }
 
-/// A place that is taken. It is free again once this is dropped.
+/// A place in use. Dropping it frees the place.
 pub(super) struct Place {
     number: u64,
     pub(super) of: Use,
@@ -58,9 +58,9 @@ impl Places {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a connection from this address. Where all are taken, that connection gives way which waits longest without a
-    /// request, of the address that has most; where none waits, there is one of the reserved places. None where those are taken
-    /// by requests, too.
+    /// A place for a connection from this address. If all are taken, one connection is closed: the one that has waited longest without a
+    /// request, of the address that has most. If none waits, the new one gets one of the reserved places; none if those are busy
+    /// with requests, too.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let peer = network_of(address);
         let mut state = self.state();
@@ -93,7 +93,7 @@ impl Places {
         Place { number, of, conversation, places: Arc::clone(self) }
     }
 
-    /// Has so many connections that wait give way: there are no file descriptors left.
+    /// Closes this many connections that wait: there are no file descriptors left.
     pub(super) fn make_room(&self, connections: usize) {
         let mut state = self.state();
         for _ in 0..connections {
@@ -109,7 +109,7 @@ impl State {
         self.open.len() - self.reserved
     }
 
-    /// Has the one give way that waits longest; whether there was one.
+    /// Closes the connection that has waited longest; returns whether there was one.
     fn make_room(&mut self, is_meant: impl Fn(&Open) -> bool) -> bool {
         let waiting = self.open.iter().filter(|(_, open)| is_meant(open));
         let since = waiting.filter_map(|(number, open)| Some((open.conversation.waits_since()?, *number)));
@@ -118,7 +118,7 @@ impl State {
         true
     }
 
-    /// Has the oldest of the reserved ones give way that carries out nothing.
+    /// Closes the oldest connection on a reserved place that is handling no request.
     fn make_reserved_room(&mut self) -> bool {
         let mut reserved = self.open.iter().filter(|(_, open)| open.of == Use::Health && !open.conversation.is_busy());
         let Some(oldest) = reserved.next().map(|(number, _)| *number) else { return false };
@@ -151,12 +151,12 @@ impl State {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // It is gone where another has taken it.
+        // The place is already removed if another connection took it.
         drop(self.places.state().remove(self.number));
     }
 }
 
-/// Who counts as one: an IPv4 address, or a network of IPv6, of which anybody has 2^64 addresses.
+/// What counts as one address: an IPv4 address, or a network of IPv6, because every host has 2^64 addresses there.
 fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() & !u128::from(u64::MAX)).into()),

@@ -33,7 +33,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of this status. What to do next is what the catalogue of errors says.
+    /// A problem with this status. What to do next comes from the catalogue of errors.
     pub fn new(status: StatusCode, code: ErrorCode, detail: impl Into<String>) -> Self {
         Self {
             status: status.as_u16(),
@@ -46,19 +46,19 @@ impl Problem {
         }
     }
 
-    /// The same, where more is known of what to do next than the catalogue says in general.
+    /// The same, with more specific advice than the catalogue gives in general.
     #[must_use]
     pub fn with_next(self, next: impl Into<String>) -> Self {
         Self { next: next.into(), ..self }
     }
 
-    /// The same, worth trying again after this time, which is rounded up to seconds.
+    /// The same, with a time after which to retry, rounded up to seconds.
     #[must_use]
     pub fn retry_after(self, wait: Duration) -> Self {
         Self { retry_after_s: Some(wait.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX)), ..self }
     }
 
-    /// A body that was not read. One that is too long has this code.
+    /// The problem of a body that could not be read. `too_large` is the code for one that is too long.
     pub fn of_body(error: &BodyError, too_large: ErrorCode) -> Self {
         let detail = format!("The body cannot be read: {error}.");
         match error {
@@ -72,7 +72,7 @@ impl Problem {
         }
     }
 
-    /// A path or query that names nothing that can be.
+    /// The problem of an invalid path or query.
     pub fn bad_id(what: &str, error: &dyn std::fmt::Display) -> Self {
         Self::new(StatusCode::BAD_REQUEST, ErrorCode::BadId, format!("This is not a valid {what}: {error}."))
     }
@@ -81,7 +81,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        // A problem is texts and numbers, which JSON can always carry.
+        // A problem contains only texts and numbers, which JSON can always represent.
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
         if let Some(seconds) = self.retry_after_s {

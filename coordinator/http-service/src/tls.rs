@@ -22,7 +22,7 @@ struct Pair {
     digest: [u8; 32],
 }
 
-/// The certificate that is shown now.
+/// The certificate that is served now.
 #[derive(Debug)]
 struct Shown(RwLock<Arc<CertifiedKey>>);
 
@@ -32,7 +32,7 @@ impl ResolvesServerCert for Shown {
     }
 }
 
-/// What makes connections of a service TLS. The files are looked at until `stop`.
+/// Makes the connections of a service TLS. The files are watched until `stop`.
 ///
 /// # Errors
 /// [`Fault`] `tls_unusable`.
@@ -50,7 +50,7 @@ pub(super) fn acceptor(settings: &TlsSettings, stop: CancellationToken) -> Resul
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Shows another certificate once the files have one. Where they cannot be used, the one before is kept.
+/// Serves a new certificate once the files have one. If it cannot be used, the previous one is kept.
 async fn watch(settings: TlsSettings, shown: Arc<Shown>, mut digest: [u8; 32], stop: CancellationToken) {
     let wait = || tokio::time::sleep(settings.reload_interval);
     let mut told = None;
@@ -84,7 +84,7 @@ fn read(settings: &TlsSettings) -> Result<Pair, String> {
     }
     let key = PrivateKeyDer::from_pem_slice(&key)
         .map_err(|error| format!("{} has no key in PEM without a password: {error}", settings.key.display()))?;
-    // It also compares the two.
+    // This also checks that the two match.
     let key = CertifiedKey::from_der(chain, key, &ring::default_provider())
         .map_err(|error| format!("the certificate does not match the key: {error}"))?;
     Ok(Pair { key: Arc::new(key), digest })

@@ -1,4 +1,4 @@
-//! The stream of a connection, which tells its [`Conversation`] what comes and goes.
+//! The stream of a connection, which reports to its [`Conversation`] what is received and sent.
 
 use std::io;
 use std::pin::Pin;
@@ -9,14 +9,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::conversation::Conversation;
 
-/// The most that is thrown away of what a caller sends on after its answer: a body of usual size.
+/// The most bytes from a caller that are discarded after its response: a body of usual size.
 const THROWN_AWAY_MAX: usize = 16 * 1024 * 1024;
 
 /// A stream that is watched.
 pub(super) struct WatchedStream<S> {
     stream: S,
     conversation: Arc<Conversation>,
-    /// What may still be thrown away, once this end is shut.
+    /// How many bytes may still be discarded, once this end is shut.
     throws_away: Option<usize>,
 }
 
@@ -64,8 +64,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
         flushed
     }
 
-    /// A socket that is closed with bytes unread resets the connection, and the caller may lose its answer: so what it still
-    /// sends is read first, for a while, and thrown away.
+    /// Closing a socket with unread bytes resets the connection, and the caller may lose its response. So further bytes
+    /// are first read and discarded, for a while.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.throws_away.is_none() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;

@@ -12,16 +12,16 @@ use serde_json::Value;
 
 use crate::metrics::Metrics;
 
-/// Says what the service is, and how it stands: a JSON object.
+/// Describes the service and its state: a JSON object.
 pub type About = Arc<dyn Fn() -> Value + Send + Sync>;
 
-/// Answers whether the service can do its work now; else why not, in a sentence.
+/// Answers whether the service can work now; otherwise why not, in a sentence.
 pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// Takes the request's headers and all metrics (Prometheus' text format), and returns the lines that the caller may see.
 pub type ShownMetrics = Arc<dyn Fn(&HeaderMap, String) -> String + Send + Sync>;
 
-/// What the calls need.
+/// The data of the calls.
 #[derive(Clone)]
 struct Health {
     about: About,
@@ -30,12 +30,12 @@ struct Health {
     shown: ShownMetrics,
 }
 
-/// The three calls, for whoever reaches the service. `/healthz` answers 200 for as long as the process can answer at all.
+/// The three calls, for every caller. `/healthz` answers 200 as long as the process can answer at all.
 pub fn router(about: About, readiness: Readiness, metrics: Metrics) -> Router {
     router_for(about, readiness, metrics, Arc::new(|_, text| text))
 }
 
-/// As [`router`], where not everybody sees all metrics.
+/// As [`router`], but not every caller sees all metrics.
 pub fn router_for(about: About, readiness: Readiness, metrics: Metrics, shown: ShownMetrics) -> Router {
     Router::new()
         .route("/healthz", get(healthy))

@@ -1,5 +1,5 @@
-//! What one sees of a process of Interlock: its metrics, its logs and traces, the calls that say how it is, and the rule of what
-//! may reach a terminal. It knows settings and faults, and nothing of orders, entities or what a process is for.
+//! The observability of a process: its metrics, its logs and traces, the health calls, and the rule for what
+//! may be written to a terminal. It knows settings and faults, and nothing about orders, entities or the process's purpose.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod health;

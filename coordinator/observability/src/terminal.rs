@@ -1,23 +1,23 @@
-//! What may reach a terminal. Texts from outside (reasons, names, ids, what targets say) may carry characters that move the cursor,
-//! change what was written before, turn the direction of writing, or are not seen at all. They are shown as escapes.
+//! What may be written to a terminal. Texts from outside (reasons, names, ids, answers of targets) may contain characters that move the
+//! cursor, overwrite earlier output, change the direction of writing, or are invisible. They are written as escapes.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 
-/// Text of several lines, with every other character that is not seen as an escape.
+/// Text of several lines, with every other invisible character as an escape.
 pub fn lines(text: &str) -> Cow<'_, str> {
     escaped(text, |sign| sign == '\n')
 }
 
-/// Text of one line: line ends are escapes, too.
+/// Text of one line: line ends are also written as escapes.
 pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, |_| false)
 }
 
-/// A record of a log: line ends within it are escapes, and so is all else that is not seen, colours excepted where the record has
-/// colours of its own.
+/// A log record: line ends within it and all other invisible characters are written as escapes, except colours if the record
+/// contains colours.
 pub(crate) fn record(text: &str, has_colours: bool) -> Cow<'_, str> {
     let (text, end) = text.strip_suffix('\n').map_or((text, ""), |text| (text, "\n"));
     match escaped(text, |sign| sign == '\u{1b}' && has_colours) {
@@ -26,8 +26,8 @@ pub(crate) fn record(text: &str, has_colours: bool) -> Cow<'_, str> {
     }
 }
 
-/// Each character that is not seen and that is not kept, in the form in which JSON has it: `\u202e`. What is JSON stays the same
-/// JSON: its writer leaves such characters in strings only.
+/// Writes each invisible character that is not kept as a JSON escape: `\u202e`. Text that is JSON stays the same
+/// JSON: such characters can appear only in its strings.
 fn escaped(text: &str, keeps: impl Fn(char) -> bool) -> Cow<'_, str> {
     let is_escaped = |sign: char| is_unseen(sign) && !keeps(sign);
     if !text.contains(is_escaped) {
@@ -47,8 +47,8 @@ fn escaped(text: &str, keeps: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Control characters, those that format (the bidirectional and most of the zero-width ones), line and paragraph separators, and
-/// what fonts show as nothing: Unicode's `Default_Ignorable_Code_Point` beside the category Cf.
+/// Control characters, format characters (the bidirectional and most of the zero-width ones), line and paragraph separators, and
+/// characters without a glyph: Unicode's `Default_Ignorable_Code_Point` in addition to the category Cf.
 fn is_unseen(sign: char) -> bool {
     if sign.is_ascii() {
         return sign.is_ascii_control();

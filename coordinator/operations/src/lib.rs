@@ -1,7 +1,7 @@
-//! What is done with an installation: one module for each thing that a person, the gateway or a schedule asks for.
+//! The operations on an installation: one module for each thing that a person, the gateway or a schedule requests.
 //!
-//! Each takes a connected installation, calls entities and Temporal, and returns values and errors of its own. None knows who asks:
-//! the gateway and the command line turn them into answers and pages.
+//! Each takes a connected installation, calls entities and Temporal, and returns values and its own errors. None knows its caller:
+//! the gateway and the command line turn the results into responses and output.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod actions;

@@ -1,5 +1,5 @@
-//! Reading JSON of strangers: no key twice in one object, since readers disagree on which of two values counts, and no more
-//! values than asked for, since a few bytes of text may be many of memory.
+//! Reads JSON from outside: it rejects duplicate keys in one object, because readers disagree on which value counts, and more
+//! values than the limit, because a few bytes of text may need many bytes of memory.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -11,18 +11,18 @@ use thiserror::Error;
 /// How much is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JsonLimits {
-    /// Elements of a text that is an array.
+    /// The most elements of a text that is an array.
     pub elements_max: usize,
-    /// Values in all: texts, numbers, arrays, objects.
+    /// The most values in total: texts, numbers, arrays, objects.
     pub values_max: usize,
 }
 
 impl JsonLimits {
-    /// For texts of whoever runs the program.
+    /// For texts from the user who runs the program.
     pub const NONE: Self = Self { elements_max: usize::MAX, values_max: usize::MAX };
 }
 
-/// Why a text was not read.
+/// Why a text was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum JsonError {
     /// It is not JSON.
@@ -39,7 +39,7 @@ pub enum JsonError {
     TooManyValues(usize),
 }
 
-/// The longest part of a key that is repeated in an error.
+/// The longest part of a duplicate key that is shown in an error.
 const KEY_SHOWN_MAX: usize = 64;
 
 /// Reads a text.
@@ -57,7 +57,7 @@ pub fn read(text: &[u8], limits: JsonLimits) -> Result<Value, JsonError> {
 struct Reader {
     limits: JsonLimits,
     values: Cell<usize>,
-    /// What is wrong, where it is not the text's syntax.
+    /// The fault, if it is not in the text's syntax.
     broken: RefCell<Option<JsonError>>,
 }
 
@@ -192,7 +192,7 @@ mod tests {
     fn elements_and_values_are_counted_up_to_their_limits() {
         assert!(read(b"[1,2,3]", FEW).is_ok());
         assert_eq!(read(b"[1,2,3,4]", FEW), Err(JsonError::TooManyElements(3)));
-        // The limit of elements is for the array that is the whole.
+        // The limit of elements applies only to the outermost array.
         assert!(read(b"[[1,2,3,4,5,6]]", FEW).is_ok());
         assert_eq!(read(b"[[1,2,3,4,5,6,7]]", FEW), Err(JsonError::TooManyValues(8)));
         assert_eq!(read(br#"{"a":[1,2,3,4,5,6,7]}"#, FEW), Err(JsonError::TooManyValues(8)));

@@ -1,4 +1,4 @@
-//! What a type cannot say: ranges, and how settings fit together.
+//! Checks that types cannot express: ranges, and settings that must fit together.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use interlock_fault::Fault;
 
 use super::{Settings, secrets};
 
-/// The server refuses signals from 10,000 in one run; some room is left for those under way.
+/// The server rejects signals from 10,000 in one run; this leaves some room for signals in flight.
 const SIGNALS_MAX: u32 = 9_000;
 
 fn invalid(setting: &str, reason: impl std::fmt::Display) -> Fault {
     Fault::wrong_use(ErrorCode::SettingInvalid, format!("The setting {setting} {reason}."))
 }
 
-/// Checks what was read.
+/// Checks the settings after they were read.
 pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
     let gateway = &settings.gateway;
     if gateway.tokens.is_empty() && !gateway.listen.ip().is_loopback() {
@@ -60,15 +60,15 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
     check_tenants(settings)
 }
 
-/// The first token whose name would make its bearer look like somebody else in the journals.
+/// The first token whose name would make its bearer look like another person in the journals.
 fn name_of_another(settings: &Settings) -> Option<(usize, &str)> {
     let mut names =
         settings.gateway.tokens.iter().enumerate().filter_map(|(at, token)| Some((at, token.name.as_deref()?)));
-    // With spaces around it, since what follows the name begins with one.
+    // With spaces around it, because the separator starts and ends with one.
     names.find(|(_, name)| format!(" {name} ").contains(ON_BEHALF_OF))
 }
 
-/// Whether the keys can be used is seen when they are read: not every command needs them.
+/// Checks which keys are named. Whether they can be used is checked when they are read, because not every command needs them.
 fn check_codec(settings: &Settings) -> Result<(), Fault> {
     let codec = &settings.codec;
     if codec.encrypt && codec.current_key.is_some() && codec.keys.is_empty() && codec.keys_directory.is_none() {

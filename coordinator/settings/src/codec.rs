@@ -14,11 +14,11 @@ use super::key_id::KeyId;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CodecSettings {
-    /// The id of the key that encrypts. Needed where there are keys and `encrypt` is true.
+    /// The id of the key that encrypts. Needed if there are keys and `encrypt` is true.
     pub current_key: Option<KeyId>,
-    /// Keys by id, beside those of the directory.
+    /// Keys by id, in addition to those in the directory.
     pub keys: BTreeMap<KeyId, KeySource>,
-    /// A directory whose files are keys, each by its name, as Kubernetes mounts a secret.
+    /// A directory in which each file is a key and its name the key's id, as Kubernetes mounts a secret.
     pub keys_directory: Option<PathBuf>,
     /// Whether to encrypt. Without it the keys only decrypt what was encrypted before.
     pub encrypt: bool,
@@ -38,13 +38,13 @@ impl Default for CodecSettings {
     }
 }
 
-/// Where a key is.
+/// Where a key comes from.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub enum KeySource {
     /// In the settings: 32 bytes in base64.
     Inline(SecretString),
-    /// In a file: 32 bytes, as they are or in base64.
+    /// In a file: 32 bytes, raw or in base64.
     File {
         /// The file.
         file: PathBuf,
@@ -55,11 +55,11 @@ pub enum KeySource {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CodecServerSettings {
-    /// Where it listens.
+    /// The address to listen on.
     pub listen: SocketAddr,
     /// The origins whose web pages may call it, as browsers send them: `https://temporal.example`.
     pub cors_origins: Vec<String>,
-    /// Who may call. Without any it serves loopback only, and everybody there may call.
+    /// Who may call. Without tokens it serves loopback only, and everyone there may call.
     pub tokens: Vec<CodecToken>,
 }
 
@@ -69,13 +69,13 @@ impl Default for CodecServerSettings {
     }
 }
 
-/// `[[codec.server.tokens]]`: a bearer token. Who has one may decrypt and encrypt everything.
+/// `[[codec.server.tokens]]`: a bearer token. Its bearer may decrypt and encrypt everything.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CodecToken {
-    /// The token as it stands in the header `Authorization: Bearer …`, or where it is.
+    /// The token as sent in the header `Authorization: Bearer …`, or where to read it.
     pub token: Secret,
-    /// Who its bearer is, for the log.
+    /// The name of its bearer, for the log.
     #[serde(default)]
     pub name: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! `[http]` and `[gateway.tls]`: what every HTTP service of a process asks of those who connect to it.
+//! `[http]` and `[gateway.tls]`: the limits and TLS settings of the HTTP services of a process.
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -12,25 +12,25 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpSettings {
-    /// Host names that it has beside its addresses, `localhost` and, where others can reach it, names without a dot. One that
-    /// begins with a dot stands for all names below it.
+    /// Host names of the service in addition to its addresses, `localhost` and, if other machines can reach it, names without a dot. A name
+    /// that starts with a dot stands for all names below it.
     pub hosts: Vec<String>,
-    /// Origins whose web pages may call beside its own, as browsers send them: `https://console.example`.
+    /// Other origins whose web pages may call, as browsers send them: `https://console.example`.
     pub origins: Vec<String>,
-    /// Connections at a time; file descriptors may leave less.
+    /// Concurrent connections; the limit on file descriptors may allow fewer.
     pub connections_max: NonZeroUsize,
-    /// Connections at a time of one address.
+    /// Concurrent connections from one address.
     pub connections_per_peer_max: NonZeroUsize,
     /// How long a connection may take for the head of a request, its TLS handshake included.
     #[serde(deserialize_with = "interlock_adapters::duration::deserialize")]
     pub header_timeout: Duration,
-    /// How long the body of a request may take from its first byte to its last; and how long no byte of an answer is taken.
+    /// How long the body of a request may take from its first byte to its last; also how long a caller may read nothing of a response.
     #[serde(deserialize_with = "interlock_adapters::duration::deserialize")]
     pub body_timeout: Duration,
     /// How long a connection may be open without a request.
     #[serde(deserialize_with = "interlock_adapters::duration::deserialize")]
     pub idle_timeout: Duration,
-    /// Bytes of bodies that may be under way at a time, at least those of one.
+    /// Bytes of request bodies in flight, at least those of one body.
     pub body_bytes_max: NonZeroUsize,
 }
 
@@ -51,13 +51,13 @@ impl Default for HttpSettings {
 }
 
 impl HttpSettings {
-    /// Which hosts and pages a service that listens there answers.
+    /// Which hosts and pages a service at this address answers.
     pub fn front_door(&self, listen: SocketAddr) -> FrontDoor {
         let (hosts, origins) = (self.hosts.iter().map(String::as_str), self.origins.iter().map(String::as_str));
         FrontDoor::of_listener(listen).with_hosts(hosts).with_origins(origins)
     }
 
-    /// What cannot be meant: the key, and what is wrong with it.
+    /// An invalid setting: its key, and what is wrong with it.
     pub(super) fn fault(&self) -> Option<(&'static str, String)> {
         let of_time = [
             ("header_timeout", self.header_timeout),
@@ -81,7 +81,7 @@ fn is_host_name(text: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
 
-/// Scheme, host and port, as browsers send them; without a path, and never any origin at all.
+/// Scheme, host and port, as browsers send them; without a path, and not `null`.
 pub fn is_origin(origin: &str) -> bool {
     url::Url::parse(origin).is_ok_and(|url| url.origin().is_tuple() && url.origin().ascii_serialization() == origin)
 }
@@ -90,11 +90,11 @@ pub fn is_origin(origin: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsSettings {
-    /// The certificate, and those that lead from it to an authority.
+    /// The certificate, and the chain from it to an authority.
     pub certificate: PathBuf,
     /// Its key: PKCS#8, PKCS#1 or SEC1, without a password.
     pub key: PathBuf,
-    /// How often the files are looked at.
+    /// How often the files are checked.
     #[serde(default = "reload_interval", deserialize_with = "interlock_adapters::duration::deserialize")]
     pub reload_interval: Duration,
 }

@@ -1,15 +1,15 @@
-//! The names of keys.
+//! The ids of keys.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::Deserialize;
 
-/// The longest id of a key, in bytes: it stands beside every payload.
+/// The longest id of a key, in bytes: it is stored with every payload.
 const ID_BYTES_MAX: usize = 64;
 
-/// The name of a key, which stands beside each payload that it encrypted: 1 to 64 of `A-Za-z0-9._-`, not beginning with a
-/// dot, so that it can be the name of a file.
+/// The id of a key, which is stored with each payload that it encrypted: 1 to 64 of `A-Za-z0-9._-`, not starting with a
+/// dot, so that it can be a file name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct KeyId(String);

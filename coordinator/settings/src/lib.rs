@@ -1,7 +1,7 @@
 //! Interlock's settings: flags, then `INTERLOCK_*` variables, then `interlock.toml`, then defaults.
 //!
 //! Everything that can be set is declared once: single values in [`VARIABLES`], from which the environment is read and
-//! `coordinator/docs/settings.md` is written; tables in [`Settings`]. It reads and checks, and connects to nothing.
+//! `coordinator/docs/settings.md` is generated; tables in [`Settings`]. This crate reads and checks settings, and connects to nothing.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod catalog_file;
@@ -50,54 +50,54 @@ pub use workers::{
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// What the names of all task queues begin with.
+    /// The prefix of the names of all task queues.
     pub prefix: QueuePrefix,
-    /// Over how many shards the tenants are spread, where it is set: then it must be what is recorded in the namespaces.
+    /// Over how many shards the tenants are spread, if it is set: then it must equal the number recorded in the namespaces.
     pub queue_shards: Option<ShardCount>,
     /// The key with which resource ids are hashed before they become part of a workflow id.
     pub id_key: Option<SecretString>,
     /// The keys under which histories are encrypted, and the codec server.
     pub codec: CodecSettings,
-    /// Where downloads are kept.
+    /// The directory for downloads.
     pub cache_dir: Option<PathBuf>,
-    /// Whether nothing may be downloaded.
+    /// Whether downloads are forbidden.
     pub offline: bool,
     /// The Temporal CLI to use for the embedded server.
     pub temporal_cli: Option<PathBuf>,
-    /// The tenant where a command does not name one.
+    /// The tenant for commands that do not name one.
     pub tenant: TenantId,
-    /// The catalog file; the reference catalog where none is named.
+    /// The catalog file; the reference catalog if none is named.
     pub catalog: Option<PathBuf>,
     /// What is logged, and how.
     pub log: LogSettings,
-    /// What every HTTP service of a process asks of those who connect to it.
+    /// The limits of the HTTP services of a process.
     pub http: HttpSettings,
     /// The HTTP gateway.
     pub gateway: GatewaySettings,
     /// The limits of entities.
     pub limits: EntityLimits,
-    /// How much workers do at a time.
+    /// How many tasks workers run at a time.
     pub workers: WorkersSettings,
-    /// How often it is looked at all that waits, and what is worth an alert.
+    /// How often the sweep looks at everything that waits, and when it raises an alert.
     pub sweep: SweepSettings,
-    /// Who is told of alerts.
+    /// Where alerts are sent.
     pub alerts: AlertSettings,
-    /// The tenants by name. One that is not named has the plan `free` and the namespace of the connection.
+    /// The tenants by name. A tenant without an entry has the plan `free` and the namespace of the connection.
     pub tenants: BTreeMap<TenantId, TenantSettings>,
     /// The realms that tenants share, by name.
     pub realms: BTreeMap<RealmId, RealmSettings>,
     /// The targets by name.
     pub targets: BTreeMap<TargetId, TargetSettings>,
-    /// What a person should know of the settings, though they can be used.
+    /// Warnings about settings that are valid but questionable.
     #[serde(skip)]
     pub warnings: Vec<String>,
 }
 
 impl Settings {
-    /// Reads, layers and checks the settings of these sources.
+    /// Reads, combines and checks the settings of these sources.
     ///
     /// # Errors
-    /// [`Fault`] with the code `settings_file_unreadable`, `settings_file_malformed` (unknown keys too, with file and
+    /// [`Fault`] with the code `settings_file_unreadable`, `settings_file_malformed` (also for unknown keys; with file and
     /// line) or `setting_invalid` (with the name of the flag, variable or key).
     pub fn load(sources: &SettingsSources) -> Result<Self, Fault> {
         let settings = sources::read(sources)?;
@@ -105,7 +105,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The settings that this process's environment makes, with no flags: for tests and tools.
+    /// The settings from this process's environment, without flags: for tests and tools.
     ///
     /// # Errors
     /// As [`Settings::load`].
@@ -121,14 +121,14 @@ impl Settings {
         self.catalog.as_deref().map_or_else(|| Ok(Catalog::reference()), catalog_file::read)
     }
 
-    /// The namespaces of the tenants, where the connection names this one for those that name none; sorted.
+    /// The namespaces of the tenants, sorted; tenants without one use that of the connection.
     pub fn namespaces(&self, of_connection: &str) -> BTreeSet<String> {
         let named = self.tenants.values().filter_map(|tenant| tenant.namespace.clone());
         named.chain([of_connection.to_owned()]).collect()
     }
 
-    /// Where everything is, as far as it is known without asking Temporal. `shards` is the number of shards where none is
-    /// set.
+    /// Where everything is, as far as it is known without asking Temporal. `shards` is the number of shards if the settings do
+    /// not say.
     ///
     /// # Errors
     /// [`Fault`] with the code of a [`RoutingError`].
@@ -137,7 +137,7 @@ impl Settings {
         self.routing_as_recorded(catalog, NAMESPACE_DEFAULT, &record)
     }
 
-    /// Where everything is, by what is recorded. `namespace` is that of the connection.
+    /// Where everything is, according to the record. `namespace` is that of the connection.
     ///
     /// # Errors
     /// [`Fault`] with the code of a [`RoutingError`], or `realm_authorities_differ`.
@@ -176,14 +176,14 @@ impl Settings {
     /// The adapters of the targets.
     ///
     /// # Errors
-    /// [`Fault`] with the code of a registry error, for the first target whose settings do not do.
+    /// [`Fault`] with the code of a registry error, for the first target with invalid settings.
     pub fn adapters(&self) -> Result<AdapterRegistry, Fault> {
         AdapterRegistry::from_settings(&self.targets)
             .map_err(|error| Fault::wrong_use(error.code(), format!("{error}.")))
     }
 
-    /// The targets that workers of Interlock's own serve, which repeat the proof of a request in their answer. Whoever plans needs
-    /// to know them, without their addresses and secrets.
+    /// The targets that Interlock's own workers serve, which repeat the proof of a request in their answer. Planning needs
+    /// them, without their addresses and secrets.
     pub fn proving_targets(&self) -> BTreeSet<TargetId> {
         let own = self.targets.iter().filter(|(_, settings)| settings.adapter != AdapterKind::External);
         own.map(|(target, _)| target.clone()).collect()

@@ -1,4 +1,4 @@
-//! The page `coordinator/docs/settings.md`, written from what is declared.
+//! The page `coordinator/docs/settings.md`, generated from the declarations.
 
 use std::fmt::Write;
 
@@ -78,9 +78,9 @@ rate_per_second = 50        # for all workers together: the Temporal server enfo
 concurrency = 20            # calls in flight per worker process and namespace; default: 100
 
 [targets.hss-east.outage]   # when the target counts as down, and how calls start again; these are the defaults
-failures = 5                # after so many in a row, a worker process does not call the target …
+failures = 5                # after this many in a row, a worker process does not call the target …
 open_for = "5s"             # … for this time
-processes = 1               # if so many processes agree, the target's queue is stopped
+processes = 1               # if this many processes agree, the target's queue is stopped
 probe_first = "5s"          # wait before the first probe; it doubles …
 probe_cap = "1m"            # … up to this
 ramp_stage = "5s"           # time for each stage of 1, 2, 4 … requests per second, up to its rate …

@@ -1,4 +1,4 @@
-//! The secrets whose text stands in the settings: none may be empty, and a file that has one should not be readable by others.
+//! The secrets whose text is in the settings: none may be empty, and a file that contains one should not be readable by others.
 
 use std::path::Path;
 
@@ -18,17 +18,17 @@ fn secrets(settings: &Settings) -> impl Iterator<Item = (String, &Secret)> {
         .chain(of_targets.map(|(target, secret)| (format!("targets.{target}.auth"), secret)))
 }
 
-/// The key of the first secret that is empty, or has only spaces. Those that are elsewhere are read by who needs them.
+/// The key of the first secret that is empty or blank. Secrets that are stored elsewhere are checked when they are read.
 pub(super) fn blank(settings: &Settings) -> Option<String> {
     secrets(settings).find(|(_, secret)| secret.is_blank()).map(|(key, _)| key)
 }
 
-/// Whether the key that hides resource ids is empty, or has only spaces.
+/// Whether the key that hides resource ids is empty or blank.
 pub(super) fn has_blank_id_key(settings: &Settings) -> bool {
     settings.id_key.as_ref().is_some_and(|key| key.expose_secret().trim().is_empty())
 }
 
-/// A warning, where a file has secrets in it and everybody on this machine can read it.
+/// A warning if a file contains secrets and every user of this machine can read it.
 pub(super) fn warning(file: &Path, in_file: &Settings) -> Option<String> {
     let has_texts = secrets(in_file).any(|(_, secret)| secret.is_text())
         || in_file.id_key.is_some()

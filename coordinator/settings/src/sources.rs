@@ -12,7 +12,7 @@ use super::variables::{CONFIG_VARIABLE, VARIABLES};
 use super::workers::{WORKLOAD_KEYS, WorkloadDefaults, variable_name};
 use super::{Settings, secrets};
 
-/// The settings file that is read where none is named and this one is there, in the working directory.
+/// The settings file that is read if none is named and this one exists in the working directory.
 pub const CONFIG_FILE_DEFAULT: &str = "interlock.toml";
 
 /// Where settings come from.
@@ -22,9 +22,9 @@ pub struct SettingsSources {
     pub config_file: Option<PathBuf>,
     /// The environment, by variable. An empty value counts as not set.
     pub environment: BTreeMap<String, String>,
-    /// What flags set: the flag, the key and the value, as it stood on the command line.
+    /// What flags set: the flag, the key and the value, as given on the command line.
     pub flags: Vec<(&'static str, &'static str, String)>,
-    /// The directory in which [`CONFIG_FILE_DEFAULT`] is looked for; not looked for at all without one.
+    /// The directory in which [`CONFIG_FILE_DEFAULT`] is searched; if none, it is not searched.
     pub working_directory: Option<PathBuf>,
 }
 
@@ -38,12 +38,12 @@ impl SettingsSources {
         Self { config_file: None, environment, flags: Vec::new(), working_directory: Some(PathBuf::from(".")) }
     }
 
-    /// A variable that is set to something.
+    /// A variable with a value that is not empty.
     fn variable(&self, name: &str) -> Option<&String> {
         self.environment.get(name).filter(|value| !value.is_empty())
     }
 
-    /// The file to read: the one that is named, or the default one where it is there.
+    /// The file to read: the one that is named, or the default one if it exists.
     fn file(&self) -> Option<PathBuf> {
         let named = self.config_file.clone().or_else(|| self.variable(CONFIG_VARIABLE.name).map(PathBuf::from));
         let by_default =
@@ -78,7 +78,7 @@ pub(super) fn read(sources: &SettingsSources) -> Result<Settings, Fault> {
     Ok(Settings { warnings, ..read })
 }
 
-/// What the variables of the workloads' tables set.
+/// The values that the variables of the workloads' tables set.
 fn of_workloads(sources: &SettingsSources) -> Vec<Entry> {
     let keys =
         WorkloadDefaults::ALL.iter().flat_map(|(workload, _)| WORKLOAD_KEYS.iter().map(move |of| (*workload, of.key)));
@@ -90,7 +90,7 @@ fn of_workloads(sources: &SettingsSources) -> Vec<Entry> {
     set.collect()
 }
 
-/// Reads a settings file and checks it alone, so that a fault in it is told with its line.
+/// Reads a settings file and checks it alone, so that a fault in it is reported with its line.
 fn read_file(file: &Path) -> Result<(String, Settings), Fault> {
     let name = file.display();
     let text = std::fs::read_to_string(file).map_err(|error| {
@@ -110,7 +110,7 @@ fn read_file(file: &Path) -> Result<(String, Settings), Fault> {
     Ok((text, in_file))
 }
 
-/// A key of `[limits]` that is none: the type, which is the domain's and travels in messages, takes unknown keys.
+/// A key of `[limits]` that does not exist: the type belongs to the domain and travels in messages, so it accepts unknown keys.
 fn unknown_limit(text: &str) -> Option<String> {
     let file: toml::Table = toml::from_str(text).ok()?;
     let known = serde_json::to_value(EntityLimits::default()).ok()?;

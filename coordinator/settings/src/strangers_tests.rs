@@ -1,4 +1,4 @@
-//! Settings that say what is asked of strangers, and where secrets are.
+//! Settings for HTTP callers, and for the places of secrets.
 
 use super::tests::{environment, file};
 use super::*;
@@ -52,7 +52,7 @@ fn a_file_with_secrets_that_everybody_can_read_is_a_warning() {
         assert!(!told[0].contains("sesame"));
         assert_eq!(warnings(text, 0o640), Vec::<String>::new(), "{text}");
     }
-    // Where secrets are elsewhere there is nothing to read in it.
+    // If the secrets are stored elsewhere, the file contains nothing to protect.
     let elsewhere = token.replace("\"open sesame\"", "{ file = \"/run/secrets/token\" }");
     assert_eq!(warnings(&elsewhere, 0o644), Vec::<String>::new());
 }

@@ -11,23 +11,23 @@ use url::Url;
 
 use super::http::TlsSettings;
 
-/// The events per second of one tenant where nothing is set: several times what one Temporal namespace takes.
+/// The default of events per second of one tenant: several times what one Temporal namespace accepts.
 const EVENTS_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::new(5_000).expect("a constant that is not 0");
-/// The events of one call where nothing is set: with events of usual size what a body may have.
+/// The default of events per call: with events of usual size, as many as fit into a body.
 const BATCH_EVENTS_MAX: NonZeroU32 = NonZeroU32::new(1_000).expect("a constant that is not 0");
-/// The calls of one token at a time where nothing is set: half of what one address may have.
+/// The default of concurrent calls per token: half of the connections that one address may have.
 const CALLS_PER_TOKEN_MAX: NonZeroU32 = NonZeroU32::new(500).expect("a constant that is not 0");
-/// The reads per second of one tenant where nothing is set.
+/// The default of reads per second of one tenant.
 const READS_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::new(1_000).expect("a constant that is not 0");
-/// The actions per second of one tenant where nothing is set: a person with a script.
+/// The default of actions per second of one tenant: enough for a person with a script.
 const ACTIONS_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::new(100).expect("a constant that is not 0");
-/// The lists per second of all tenants where nothing is set: most of the 100 visibility calls that deploy/temporal allows; the
+/// The default of lists per second of all tenants: most of the 100 visibility calls that deploy/temporal allows; the
 /// sweep and the autoscaler need some, too.
 const LISTS_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::new(80).expect("a constant that is not 0");
-/// The lists per second of one tenant where nothing is set.
+/// The default of lists per second of one tenant.
 const LISTS_PER_TENANT_MAX: NonZeroU32 = NonZeroU32::new(40).expect("a constant that is not 0");
 
-/// How long the gateway's open requests may take to end, where nothing is set.
+/// The default time for the gateway's open requests to end.
 const GATEWAY_DRAIN: Duration = Duration::from_secs(10);
 
 /// `[log]`.
@@ -61,28 +61,28 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GatewaySettings {
-    /// Where it listens.
+    /// The address to listen on.
     pub listen: SocketAddr,
-    /// Events that one tenant may send in a second, as an average and at once. More are answered 429.
+    /// Events per second of one tenant, on average and in one burst. More are answered 429.
     pub events_per_second_max: NonZeroU32,
-    /// Events of one call. More are answered 413.
+    /// Events per call. More are answered 413.
     pub batch_events_max: NonZeroU32,
-    /// Calls that are under way at a time with one token. More are answered 429.
+    /// Concurrent calls with one token. More are answered 429.
     pub calls_per_token_max: NonZeroU32,
-    /// Questions for one tenant in a second, as an average and at once. More are answered 429.
+    /// Reads per second for one tenant, on average and in one burst. More are answered 429.
     pub reads_per_second_max: NonZeroU32,
-    /// Actions on one tenant's orders and resources in a second, as an average and at once. More are answered 429.
+    /// Actions per second on one tenant's orders and resources, on average and in one burst. More are answered 429.
     pub actions_per_second_max: NonZeroU32,
-    /// Lists for all tenants together in a second, as an average and at once: each is some calls to Temporal's visibility store.
+    /// Lists per second of all tenants together, on average and in one burst: each makes several calls to Temporal's visibility store.
     pub lists_per_second_max: NonZeroU32,
-    /// Each tenant's share of them.
+    /// Each tenant's share of these lists.
     pub lists_per_tenant_max: NonZeroU32,
-    /// How long open requests may take to end when it is stopped.
+    /// How long open requests may take to end when the gateway is stopped.
     #[serde(deserialize_with = "interlock_adapters::duration::deserialize")]
     pub drain: Duration,
-    /// Who may call. Without any the gateway serves loopback only, and everybody there may do everything.
+    /// Who may call. Without tokens the gateway serves loopback only, and everyone there may do everything.
     pub tokens: Vec<GatewayToken>,
-    /// Certificate and key; without them the gateway speaks HTTP, and whatever stands before it ends TLS.
+    /// Certificate and key; without them the gateway serves plain HTTP, and a proxy in front of it must terminate TLS.
     pub tls: Option<TlsSettings>,
 }
 
@@ -108,16 +108,16 @@ impl Default for GatewaySettings {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatewayToken {
-    /// The token as it stands in the header `Authorization: Bearer …`, or where it is.
+    /// The token as sent in the header `Authorization: Bearer …`, or where to read it.
     pub token: Secret,
-    /// Who its bearer is, for the journals: the actor of what is done with it.
+    /// The name of its bearer, for the journals: the actor of its actions.
     #[serde(default)]
     pub name: Option<String>,
     /// What its bearer may do.
     pub role: GatewayRole,
     /// For which tenants.
     pub tenants: Vec<TenantId>,
-    /// The realms over which it has a right: in them its bearer sees what other tenants have, and, with the role `operate`, may force it.
+    /// The realms over which it has a right: in them its bearer sees what other tenants have, and, with the role `operate`, may force releases.
     #[serde(default)]
     pub realms: Vec<RealmId>,
     /// The targets on which its bearer may act although other tenants call them, with the role `operate`; `"*"` for all.
@@ -153,20 +153,20 @@ impl TryFrom<String> for TargetRight {
     }
 }
 
-/// What the bearer of a token may do. Each role may do what those before it may not: they are not ranked, except that
+/// What the bearer of a token may do. The roles are not ranked, except that
 /// `operate` includes `read`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GatewayRole {
     /// Send events.
     Submit,
-    /// Look at customers, resources and orders.
+    /// Read customers, resources and orders.
     Read,
-    /// Act on orders, resources and targets, and look at them.
+    /// Act on orders, resources and targets, and read them.
     Operate,
 }
 
-/// `[sweep]`: how often it is looked at all that waits, and from when on something is worth an alert. Durations are written
+/// `[sweep]`: how often the sweep looks at everything that waits, and when it raises an alert. Durations are written
 /// `30s`, `15m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -174,10 +174,10 @@ pub struct SweepSettings {
     /// The time between two sweeps of a namespace, at least a second.
     #[serde(with = "interlock_adapters::duration")]
     pub interval: Duration,
-    /// How long an order may wait for a lease before it is looked whether anybody knows of it.
+    /// How long an order may wait for a lease before the sweep checks whether the resource knows of it.
     #[serde(with = "interlock_adapters::duration")]
     pub patience: Duration,
-    /// How long a target may not be called.
+    /// After what time without calls a target is reported.
     #[serde(with = "interlock_adapters::duration")]
     pub parked_after: Duration,
 }
@@ -192,11 +192,11 @@ impl Default for SweepSettings {
     }
 }
 
-/// `[alerts]`: who is told.
+/// `[alerts]`: where alerts are sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AlertSettings {
-    /// Where each alert is posted, as a CloudEvent in structured JSON; nowhere where nothing is set.
+    /// Where each alert is posted, as a CloudEvent in structured JSON; nowhere if nothing is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<Url>,
 }

@@ -5,13 +5,13 @@
 pub struct Variable {
     /// The environment variable.
     pub name: &'static str,
-    /// The key in `interlock.toml`, tables joined by dots; none where it cannot be set there.
+    /// The key in `interlock.toml`, tables joined by dots; none if it can only be set outside the file.
     pub key: Option<&'static str>,
-    /// The flag, where there is one.
+    /// The flag, if there is one.
     pub flag: Option<&'static str>,
-    /// The value where nothing is set, as a person would write it.
+    /// The default, as a person would write it.
     pub default: &'static str,
-    /// What it does, in a sentence or two.
+    /// What it does, in one or two sentences.
     pub meaning: &'static str,
 }
 
@@ -25,7 +25,7 @@ const fn variable(
     Variable { name, key: Some(key), flag, default, meaning }
 }
 
-/// The file that settings are read from; the one variable that cannot be in it.
+/// The file that settings are read from; the one variable that cannot be in that file.
 pub(super) const CONFIG_VARIABLE: Variable = Variable {
     name: "INTERLOCK_CONFIG",
     key: None,

@@ -1,4 +1,4 @@
-//! `[workers]`: how much each workload's workers do at a time. Each key is declared once, in [`WORKLOAD_KEYS`]: from it come
+//! `[workers]`: how many tasks each workload's workers run at a time. Each key is declared once, in [`WORKLOAD_KEYS`]; from it come
 //! the variables and the reference page.
 
 use std::num::NonZeroUsize;
@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How long a worker that is stopped lets its activities go on, where nothing is set.
+/// The default time for a stopped worker's activities to continue.
 const DRAIN: Duration = Duration::from_secs(20);
 
 /// `[workers]`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkersSettings {
-    /// How long a worker that is stopped lets its activities go on before it asks them to end. Requests that were sent to a
-    /// target are waited for all the same.
+    /// How long a stopped worker lets its activities continue before it cancels them. Requests that were already sent to a
+    /// target are always waited for.
     #[serde(with = "interlock_adapters::duration")]
     pub drain: Duration,
     /// Workers of customer entities.
@@ -34,41 +34,41 @@ impl Default for WorkersSettings {
     }
 }
 
-/// `[workers.entity]` and the like: what is not set is as [`WorkloadDefaults`] say.
+/// `[workers.entity]` and the others: missing values come from [`WorkloadDefaults`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkloadSettings {
     /// Entities that each worker keeps in memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached_entities: Option<NonZeroUsize>,
-    /// Workflow tasks that each worker has at a time.
+    /// Workflow tasks that each worker runs at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workflow_tasks: Option<NonZeroUsize>,
-    /// Local activities that each worker has at a time.
+    /// Local activities that each worker runs at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub local_activities: Option<NonZeroUsize>,
-    /// Activities that each worker has at a time.
+    /// Activities that each worker runs at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activities: Option<NonZeroUsize>,
-    /// Activities that each worker begins in a second.
+    /// Activities that each worker starts per second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activities_per_second: Option<f64>,
-    /// Who says whether there is a slot.
+    /// What decides whether there is a free slot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slots: Option<SlotSupply>,
-    /// For slots by resources: the share of the machine's memory up to which there are some.
+    /// For slots by resources: there are slots as long as the machine's memory use is below this share.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_memory: Option<f64>,
-    /// For slots by resources: the share of the machine's CPU up to which there are some.
+    /// For slots by resources: there are slots as long as the machine's CPU use is below this share.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_cpu: Option<f64>,
-    /// Polls that each worker has open, at least.
+    /// The fewest polls that each worker has open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pollers_min: Option<NonZeroUsize>,
-    /// Polls in the beginning.
+    /// The polls at the start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pollers_initial: Option<NonZeroUsize>,
-    /// Polls, at most.
+    /// The most polls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pollers_max: Option<NonZeroUsize>,
     /// Workers of one process for one queue.
@@ -76,18 +76,18 @@ pub struct WorkloadSettings {
     pub workers_per_queue: Option<NonZeroUsize>,
 }
 
-/// Who says whether there is a slot for one more task.
+/// What decides whether there is a slot for one more task.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SlotSupply {
-    /// There are as many as set.
+    /// A fixed number.
     #[default]
     Fixed,
     /// As many as memory and CPU of the machine allow, up to what is set.
     ResourceBased,
 }
 
-/// What a workload's workers do at a time where nothing is set.
+/// The default numbers of a workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkloadDefaults {
     /// As the setting `cached_entities`.
@@ -102,24 +102,24 @@ pub struct WorkloadDefaults {
     pub spreads_over_cores: bool,
 }
 
-/// How many polls a worker has open, scaled by the server's feedback.
+/// How many polls a worker has open; the server's feedback scales the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pollers {
-    /// At least.
+    /// The fewest.
     pub min: usize,
-    /// In the beginning.
+    /// At the start.
     pub initial: usize,
-    /// At most.
+    /// The most.
     pub max: usize,
 }
 
-/// The share of memory up to which there are slots by resources, where nothing is set.
+/// The default share of memory up to which there are slots by resources.
 pub const TARGET_MEMORY: f64 = 0.8;
-/// The share of CPU up to which there are slots by resources, where nothing is set.
+/// The default share of CPU up to which there are slots by resources.
 pub const TARGET_CPU: f64 = 0.9;
 
 impl WorkloadDefaults {
-    /// Of customer entities.
+    /// For customer entities.
     pub const ENTITY: Self = Self {
         cached_entities: 2_000,
         workflow_tasks: 200,
@@ -127,12 +127,12 @@ impl WorkloadDefaults {
         pollers: Pollers { min: 2, initial: 5, max: 50 },
         spreads_over_cores: true,
     };
-    /// Of resource entities: smaller, and asked by many customers.
+    /// For resource entities: smaller, and asked by many customers.
     pub const RESOURCE: Self = Self { cached_entities: 5_000, ..Self::ENTITY };
-    /// Of calls to targets, which run no workflows.
+    /// For calls to targets, which run no workflows.
     pub const PROVISIONING: Self =
         Self { cached_entities: 1, workflow_tasks: 2, activities: 100, spreads_over_cores: false, ..Self::ENTITY };
-    /// Of target entities, sweeps and unordered work.
+    /// For target entities, sweeps and unordered work.
     pub const JOBS: Self = Self {
         cached_entities: 200,
         workflow_tasks: 20,
@@ -273,7 +273,7 @@ impl WorkersSettings {
         ]
     }
 
-    /// What does not fit together: the key, and what is wrong with it.
+    /// Settings that contradict each other: the key, and what is wrong with it.
     pub(super) fn fault(&self) -> Option<(String, String)> {
         self.tables().into_iter().find_map(|(name, settings, defaults)| {
             settings.fault(&defaults).map(|(key, reason)| (format!("workers.{name}.{key}"), reason))
@@ -282,7 +282,7 @@ impl WorkersSettings {
 }
 
 impl WorkloadSettings {
-    /// Polls, as set or by default.
+    /// The polls, as set or by default.
     pub fn pollers(&self, defaults: &WorkloadDefaults) -> Pollers {
         Pollers {
             min: self.pollers_min.map_or(defaults.pollers.min, NonZeroUsize::get),

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// The two biggest units of a time that is past: `2 h 10 min`. Whatever is to come is `0 s`.
+/// The two largest units of a past time: `2 h 10 min`. A future time is `0 s`.
 pub(super) fn age(since: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let past = (now - since).max(TimeDelta::zero());
     let units = [
@@ -17,7 +17,7 @@ pub(super) fn age(since: DateTime<Utc>, now: DateTime<Utc>) -> String {
     parts.map(|(_, (count, unit))| format!("{count} {unit}")).collect::<Vec<_>>().join(" ")
 }
 
-/// The same for a time of a view, in RFC 3339; none where it is none.
+/// The same for a view's time in RFC 3339; none if it is invalid.
 pub(super) fn age_of(since: &str, now: DateTime<Utc>) -> Option<String> {
     let since = DateTime::parse_from_rfc3339(since).ok()?;
     Some(age(since.to_utc(), now))

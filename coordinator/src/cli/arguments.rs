@@ -1,4 +1,4 @@
-//! The arguments, as clap reads them.
+//! The arguments that clap parses.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -146,7 +146,7 @@ pub(super) struct CompletionsCommand {
     pub(super) shell: clap_complete::Shell,
 }
 
-/// Whether arguments that could not be parsed ask for JSON, so that the fault is told in it.
+/// Whether arguments that could not be parsed ask for JSON, so that the fault is written as JSON.
 pub(super) fn asks_for_json(arguments: &[OsString]) -> bool {
     let texts: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
     let is_json = |value: &str| matches!(value, "json" | "jsonl");

@@ -12,7 +12,7 @@ use interlock_settings::Settings;
 
 use super::output::Output;
 
-/// Seconds of a day.
+/// The seconds of a day.
 const DAY_S: u64 = 24 * 60 * 60;
 
 /// `bootstrap`.
@@ -39,7 +39,7 @@ fn shard_count(text: &str) -> Result<ShardCount, String> {
     number.try_into().map_err(|error: RoutingError| error.to_string())
 }
 
-/// Exit code 0 where all is there (or would be), 1 where something could not be done.
+/// Exit code 0 if everything exists (or would), 1 if something could not be done.
 pub(super) async fn run(command: &BootstrapCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let catalog = settings.catalog()?;
     let options = BootstrapOptions {

@@ -13,12 +13,12 @@ use serde::Serialize;
 use super::arguments::CatalogCommand;
 use super::output::{Output, OutputFormat};
 
-/// What the check found.
+/// The result of the check.
 #[derive(Debug, Serialize)]
 struct Report {
     file: String,
     valid: bool,
-    /// The digest that orders of this catalog carry; none where it is faulty, or the file of an adapter.
+    /// The digest in orders of this catalog; none if the catalog has errors, or the file is an adapter's.
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
     /// The event types of a catalog.
@@ -28,12 +28,12 @@ struct Report {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     operations: Vec<String>,
     faults: Vec<TomlFault>,
-    /// What is allowed, and hardly meant.
+    /// Things that are allowed, but probably not intended.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
 }
 
-/// Exit code 0 for a catalog without a fault, 1 for one with faults, each of which is written.
+/// Exit code 0 for a catalog without errors, 1 for one with errors, each of which is written.
 pub(super) fn run(command: &CatalogCommand, output: Output) -> Result<ExitCode, Fault> {
     let CatalogCommand::Check { file } = command;
     let report = check(file)?;
@@ -89,7 +89,7 @@ fn unprotected(catalog: &Catalog, event_type: &str) -> String {
     )
 }
 
-/// Whether a file says what an adapter does: those have operations, catalogs have events.
+/// Whether a file describes an adapter: adapters have operations, catalogs have events.
 fn is_adapter(text: &str) -> bool {
     let table: Option<toml::Table> = text.parse().ok();
     table.is_some_and(|table| table.contains_key("operations") && !table.contains_key("events"))
@@ -104,7 +104,7 @@ fn text(report: &Report) -> String {
     if report.valid {
         return format!("{}: an adapter with the operations {}", report.file, report.operations.join(", "));
     }
-    // FILE:LINE:COLUMN, as compilers write it, so that editors find the place.
+    // FILE:LINE:COLUMN, as compilers write it, so that editors can open the place.
     let lines: Vec<String> = report.faults.iter().map(|fault| format!("{}:{fault}", report.file)).collect();
     lines.join("\n")
 }
@@ -137,7 +137,7 @@ mod tests {
         assert!(text(&found).contains(": warning: service.updated: "), "{}", text(&found));
         assert_eq!(report(&on_purpose).warnings, [""; 0]);
 
-        // A free number for whatever SIM the event names.
+        // A free number for any SIM that the event names.
         let first_use = "requires = [{ resource = \"imsi/{imsi}\", first_use = true }]\n";
         let found = report(&shipped.replace(first_use, ""));
         let told = text(&found);

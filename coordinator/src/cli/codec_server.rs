@@ -31,23 +31,23 @@ impl CodecServerCommand {
         self.listen.iter().map(|listen| ("--listen", "codec.server.listen", listen.clone())).collect()
     }
 
-    /// The settings of the server, with what the flags add to them.
+    /// The settings of the server, with the additions from the flags.
     fn of_server(&self, settings: Settings) -> CodecServerSettings {
         let mut of_server = settings.codec.server;
         of_server.cors_origins.extend(self.cors_origin.iter().map(|origin| origin.trim_end_matches('/').to_owned()));
         of_server
     }
 
-    /// Whether it would serve, were there keys.
+    /// Checks whether it could serve, apart from the keys.
     ///
     /// # Errors
-    /// [`Fault`] as [`may_serve`] has it.
+    /// [`Fault`], as for [`may_serve`].
     pub(super) fn check(&self, settings: Settings) -> Result<(), Fault> {
         may_serve(&self.of_server(settings))
     }
 }
 
-/// What is printed once it listens.
+/// The output once it listens.
 #[derive(Debug, Serialize)]
 struct Listening {
     codec_server: String,

@@ -31,7 +31,7 @@ pub(super) struct DemoCommand {
     without_leases: bool,
 }
 
-/// What is written where JSON is asked for.
+/// The output as JSON.
 #[derive(Serialize)]
 struct Report<'a> {
     leases: bool,
@@ -44,7 +44,7 @@ struct Report<'a> {
     verdict: &'a Verdict,
 }
 
-/// Exit code 0 where the order was right, 1 where it was not.
+/// Exit code 0 if the order was right, 1 if it was not.
 pub(super) async fn run(
     command: &DemoCommand,
     settings: Settings,
@@ -83,7 +83,7 @@ impl Audience {
 
     fn print(&self, text: &str) {
         if self.output.format() == OutputFormat::Text {
-            // What cannot be written is told at the end, where the verdict cannot be either.
+            // If this cannot be written, the verdict at the end cannot be either, and that fault is reported.
             self.spinner.suspend(|| drop(write_raw(format!("{text}\n").as_bytes())));
         }
     }
@@ -108,7 +108,7 @@ impl Audience {
 impl Stage for Audience {
     fn wait(&mut self, sentence: &str) {
         if self.spinner.is_hidden() {
-            // No terminal to spin on: whoever reads the log should still know what takes so long.
+            // There is no terminal for the spinner, but the reader of the log should still know what takes so long.
             tell(sentence);
         }
         self.spinner.set_message(sentence.to_owned());
@@ -130,7 +130,7 @@ impl Stage for Audience {
     }
 }
 
-/// Text for a terminal, with colours or without.
+/// Text for a terminal, with or without colours.
 struct Paint {
     on: bool,
 }

@@ -30,7 +30,7 @@ pub(super) struct DevCommand {
     db: Option<PathBuf>,
 }
 
-/// What is printed once all is ready.
+/// The output once everything is ready.
 #[derive(Debug, Serialize)]
 struct Ready {
     temporal: String,
@@ -59,7 +59,7 @@ pub(super) async fn run(command: &DevCommand, settings: Settings, output: Output
     };
     let mut platform = platform?;
     if let (Some((_, origin)), Some(ui)) = (&codec_server, platform.server.ui_url()) {
-        // It is set once only: this is the one place.
+        // It is set only once, here.
         drop(origin.set(ui));
     }
     seed_sims(&platform)?;
@@ -78,7 +78,7 @@ pub(super) async fn run(command: &DevCommand, settings: Settings, output: Output
     fault.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-/// The codec server that the web UI asks, on a free port; none where there are no keys. The origin of the UI, which alone may
+/// The codec server for the web UI, on a free port; none if there are no keys. The origin of the UI, which is the only one that may
 /// call it, is known once the UI runs.
 async fn codec_server(settings: &Settings) -> Result<Option<(HttpService, LoopbackOrigin)>, Fault> {
     let ring = KeyRing::from_settings(&settings.codec)?;
@@ -95,20 +95,20 @@ async fn codec_server(settings: &Settings) -> Result<Option<(HttpService, Loopba
     Ok(Some((server, origin)))
 }
 
-/// The port where Temporal's own development server listens.
+/// The port of Temporal's own development server.
 const TEMPORAL_PORT: u16 = 7233;
 /// The port of its web UI.
 const TEMPORAL_UI_PORT: u16 = 8233;
 
-/// The usual port, where it is free; none otherwise.
+/// The usual port, if it is free.
 fn usual_port(port: u16) -> Option<u16> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok().then_some(port)
 }
 
-/// The SIMs that the sandbox HSS knows from the start: the first and how many.
+/// The SIMs that the sandbox HSS has from the start: the first one, and how many.
 const SIMS: (u64, u64) = (1_010_000_000_001, 10);
 
-/// Gives the sandbox HSS, where one stands in for a real one, some SIMs to play with.
+/// Adds some SIMs for trying things out to the sandbox HSS, if one replaces a real HSS.
 fn seed_sims(platform: &LocalPlatform) -> Result<(), Fault> {
     let Some(hss) = platform.sandboxes.get("hss") else { return Ok(()) };
     let (first, count) = SIMS;

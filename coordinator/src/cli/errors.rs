@@ -16,7 +16,7 @@ pub(super) struct ErrorsCommand {
     code: Option<String>,
 }
 
-/// What the catalogue says of a code.
+/// The catalogue's entry for a code.
 #[derive(Debug, Serialize)]
 struct Explained {
     code: ErrorCode,

@@ -30,7 +30,7 @@ impl GatewayCommand {
     }
 }
 
-/// What is printed once it listens.
+/// The output once it listens.
 #[derive(Debug, Serialize)]
 struct Listening {
     gateway: String,

@@ -1,5 +1,5 @@
-//! The command line: `interlock NOUN VERB`. Data on stdout, everything else on stderr; exit 0 good, 1 failed, 2 wrong
-//! use.
+//! The command line: `interlock NOUN VERB`. Data on stdout, everything else on stderr; exit code 0 for success, 1 for failure, 2 for
+//! wrong use.
 
 mod age;
 mod arguments;
@@ -41,7 +41,7 @@ use self::arguments::{Arguments, Command, GlobalArguments};
 use self::output::{Output, OutputFormat};
 use self::settings_flag::SettingsFlag;
 
-/// Runs the program with these arguments, the first of which is its own name (whatever that is: installed as
+/// Runs the program with these arguments, the first of which is its own name (any name: installed as
 /// `temporal-interlock` it is `temporal interlock`).
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
@@ -62,11 +62,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Reads arguments as [`run`] does, the first of which is the program's own name, and does nothing: for whatever holds
-/// command lines (manifests, documentation). Asking for help or the version is right use.
+/// Parses arguments as [`run`] does, the first of which is the program's own name, and does nothing else: for checking command
+/// lines in manifests and documentation. Asking for help or the version is valid.
 ///
 /// # Errors
-/// What is wrong with them, as a person is told it.
+/// What is wrong with them, as a sentence for a person.
 pub fn check_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<(), String> {
     match Arguments::try_parse_from(arguments) {
         Err(error) if is_wrong_use(&error) => Err(error.to_string()),
@@ -74,11 +74,11 @@ pub fn check_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<
     }
 }
 
-/// As [`check_arguments`], and that a service would begin with these settings, beside those that its own flags set: one that
-/// others could reach, and that knows no tokens, refuses to.
+/// As [`check_arguments`], and also checks that a service could start with these settings and the flags in the command line: one
+/// that other machines could reach, without tokens, refuses to start.
 ///
 /// # Errors
-/// What is wrong with them, as a person is told it.
+/// What is wrong with them, as a sentence for a person.
 pub fn check_service(arguments: impl IntoIterator<Item = OsString>, sources: SettingsSources) -> Result<(), String> {
     let parsed = match Arguments::try_parse_from(arguments) {
         Err(error) if is_wrong_use(&error) => return Err(error.to_string()),
@@ -98,7 +98,7 @@ fn is_wrong_use(error: &clap::Error) -> bool {
     !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
 }
 
-/// Help and version go to stdout and are no error; all else is wrong use.
+/// Help and version go to stdout and are not errors; everything else is wrong use.
 fn wrong_use(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let is_error = is_wrong_use(error);
     if is_error && arguments::asks_for_json(arguments) {
@@ -113,9 +113,9 @@ fn wrong_use(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
 fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Fault> {
     let (global, command) = (arguments.global, arguments.command);
     let settings = match &command {
-        // Completions must work whatever the settings are.
+        // Completions must work even if the settings are wrong.
         Command::Completions(command) => return completions::run(command),
-        // An error is explained whatever the settings are: they may be what is wrong.
+        // An error must be explained even if the settings are wrong: they may be its cause.
         Command::Errors(command) => return errors::run(command, output),
         Command::Demo(_) => prepare_quietly(&global)?,
         Command::Gateway(command) => prepare_with(&global, command.settings_flags())?,
@@ -125,7 +125,7 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Fault> {
     runtime()?.block_on(Box::pin(carry_out(command, settings, output, global.color)))
 }
 
-/// Carries out a command that has its settings.
+/// Runs a command with its settings.
 async fn carry_out(command: Command, settings: Settings, output: Output, color: Color) -> Result<ExitCode, Fault> {
     match command {
         Command::Completions(command) => completions::run(&command),
@@ -154,7 +154,7 @@ fn prepare(global: &GlobalArguments) -> Result<Settings, Fault> {
     prepare_with(global, Vec::new())
 }
 
-/// As [`prepare`], with settings that flags of the command itself set.
+/// As [`prepare`], with the settings that the command's own flags set.
 fn prepare_with(global: &GlobalArguments, flags: Vec<SettingsFlag>) -> Result<Settings, Fault> {
     let settings = load(global, flags, SettingsSources::from_environment())?;
     telemetry::start(&settings.log, global.color)?;
@@ -164,7 +164,7 @@ fn prepare_with(global: &GlobalArguments, flags: Vec<SettingsFlag>) -> Result<Se
     Ok(settings)
 }
 
-/// As [`prepare`], for a command that tells its own story: what is logged is faults only, unless somebody says otherwise.
+/// As [`prepare`], for a command with its own output: only faults are logged, unless the user sets a log level.
 fn prepare_quietly(global: &GlobalArguments) -> Result<Settings, Fault> {
     let mut sources = SettingsSources::from_environment();
     sources.environment.entry("INTERLOCK_LOG_LEVEL".to_owned()).or_insert_with(|| "off".to_owned());

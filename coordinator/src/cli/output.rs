@@ -1,4 +1,4 @@
-//! What is written where: data to stdout in the asked form, faults to stderr.
+//! Writes data to stdout in the chosen format, and faults to stderr.
 
 use std::io::{ErrorKind, Write};
 
@@ -19,27 +19,27 @@ pub enum OutputFormat {
     Jsonl,
 }
 
-/// Writes what a command has to say.
+/// Writes the output of a command.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
     format: OutputFormat,
 }
 
 impl Output {
-    /// Output in this form.
+    /// Output in this format.
     pub fn new(format: OutputFormat) -> Self {
         Self { format }
     }
 
-    /// The form.
+    /// The format.
     pub fn format(self) -> OutputFormat {
         self.format
     }
 
-    /// Writes one thing: its JSON, or the text that `text` makes of it.
+    /// Writes one thing: as JSON, or as the text that `text` returns.
     ///
     /// # Errors
-    /// [`Fault`] `output_failed`. That nobody reads any more (a closed pipe) is none.
+    /// [`Fault`] `output_failed`. A closed pipe is not a fault.
     pub fn one<T: Serialize>(self, thing: &T, text: impl FnOnce(&T) -> String) -> Result<(), Fault> {
         let line = match self.format {
             OutputFormat::Text => text(thing),
@@ -49,7 +49,7 @@ impl Output {
         write_raw(format!("{}\n", terminal::lines(line.trim_end())).as_bytes())
     }
 
-    /// Writes one thing on one line in any form: for a program that starts this one and reads until a line is there.
+    /// Writes one thing on one line in any format: for a program that starts this one and waits for a line.
     ///
     /// # Errors
     /// As [`Output::one`].
@@ -69,7 +69,7 @@ impl Output {
         things.iter().try_for_each(|thing| self.one(thing, &text))
     }
 
-    /// Writes a fault to stderr: as one JSON object on one line unless the form is text.
+    /// Writes a fault to stderr: as one JSON object on one line, unless the format is text.
     pub fn fault(self, fault: &Fault) {
         let text = match self.format {
             OutputFormat::Text => format!("error: {fault}"),
@@ -81,16 +81,16 @@ impl Output {
     }
 }
 
-/// Writes something for a person to stderr, beside the data: a warning, a count.
+/// Writes a text for a person to stderr, in addition to the data: a warning, a count.
 pub fn tell(text: &str) {
-    // Where stderr is closed there is nobody left to tell; the exit code says it still.
+    // If stderr is closed, the text is lost; the exit code still tells the result.
     let _written = writeln!(std::io::stderr().lock(), "{}", terminal::lines(text));
 }
 
-/// Writes bytes to stdout as they are.
+/// Writes bytes to stdout unchanged.
 ///
 /// # Errors
-/// [`Fault`] `output_failed`. That nobody reads any more (a closed pipe) is none.
+/// [`Fault`] `output_failed`. A closed pipe is not a fault.
 pub fn write_raw(bytes: &[u8]) -> Result<(), Fault> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {

@@ -163,7 +163,7 @@ fn history_text(entries: &[HistoryView]) -> String {
     history.to_string()
 }
 
-/// What a change of a lease rests on, in one cell: target, operation and outcome, its order, key and time, and who decided.
+/// The evidence for a change of a lease, in one cell: target, operation and outcome, its order, key and time, and who decided.
 fn proof_text(proof: &ProofView) -> String {
     let mut words = Vec::new();
     if let Some(StepProof { target, operation, outcome, holder, .. }) = &proof.step {

@@ -30,25 +30,25 @@ pub(super) struct RouteCommand {
     entity: Option<String>,
 }
 
-/// Where a tenant lives.
+/// The place of a tenant.
 #[derive(Debug, Serialize)]
 struct TenantRoute {
     tenant: TenantId,
     plan: TenantPlan,
     namespace: String,
     shard: ShardIndex,
-    /// Over how many shards its entities are spread, from that one on.
+    /// Over how many shards its entities are spread, starting with that one.
     spread: Spread,
     priority: Priority,
     /// By kind.
     task_queues: BTreeMap<&'static str, String>,
-    /// By role, of those roles that the settings map.
+    /// By role, for the roles that the settings map.
     provisioning_queues: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     entity: Option<EntityRoute>,
 }
 
-/// Where INTERLOCK_QUEUE_SHARDS is set Temporal is not asked; otherwise what is recorded there counts.
+/// If INTERLOCK_QUEUE_SHARDS is set, Temporal is not asked; otherwise the recorded number is used.
 pub(super) async fn run(command: &RouteCommand, settings: &Settings, output: Output) -> Result<ExitCode, Fault> {
     let tenant: TenantId = command.name.parse().map_err(|error| bad_id("tenant", &command.name, &error))?;
     let routing = routing(command, settings).await?;
@@ -88,7 +88,7 @@ fn tenant_route(routing: &Routing, tenant: TenantId, entity: Option<EntityRoute>
     }
 }
 
-/// A resource where there is a slash, unless it says that it is a customer.
+/// A resource if the text contains a slash, unless it starts with `customer/`.
 fn entity_route(routing: &Routing, tenant: &TenantId, entity: &str) -> Result<EntityRoute, Fault> {
     let customer = entity.strip_prefix("customer/").or((!entity.contains('/')).then_some(entity));
     if let Some(customer) = customer {

@@ -40,7 +40,7 @@ enum SandboxTarget {
     Sms,
 }
 
-/// What is printed once it listens.
+/// The output once it listens.
 #[derive(Debug, Serialize)]
 struct Listening {
     target: &'static str,

@@ -1,4 +1,4 @@
-//! What the commands that look at something share: an id, and where the installation is.
+//! What the commands that show something share: an id, and the connection to the installation.
 
 use clap::Args;
 use interlock_connection::{ASKING_LIMIT, CallRetries, ConnectionFlags, Installation};
@@ -17,24 +17,24 @@ pub(super) struct ShowArguments {
 }
 
 impl ShowArguments {
-    /// A look at the installation that these arguments and the settings name.
+    /// The inspection of the installation that these arguments and the settings describe.
     pub(super) async fn inspection(&self, settings: Settings) -> Result<Inspection, Fault> {
         inspection(&self.connection, settings).await
     }
 }
 
-/// A look at the installation that these flags and the settings name.
+/// The inspection of the installation that these flags and the settings describe.
 pub(super) async fn inspection(connection: &ConnectionFlags, settings: Settings) -> Result<Inspection, Fault> {
     Ok(Inspection::new(installation(connection, settings).await?))
 }
 
-/// The installation that these flags and the settings name.
+/// The installation that these flags and the settings describe.
 pub(super) async fn installation(connection: &ConnectionFlags, settings: Settings) -> Result<Installation, Fault> {
     let catalog = settings.catalog()?;
     Box::pin(Installation::connect(connection, settings, catalog, CallRetries::Brief, ASKING_LIMIT)).await
 }
 
-/// Says that this is no id of such a thing.
+/// The fault of an invalid id.
 pub(super) fn bad_id(what: &str, error: &dyn std::fmt::Display) -> Fault {
     Fault::wrong_use(ErrorCode::BadId, format!("This is not a valid {what}: {error}."))
 }

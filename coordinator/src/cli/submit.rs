@@ -21,7 +21,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
 
 use super::output::{Output, OutputFormat};
 
-/// How many events are sent at a time: enough to keep Temporal busy, few enough to hold in memory.
+/// How many events are sent at a time: enough to keep Temporal busy, few enough for memory.
 const CHUNK_EVENTS: usize = 256;
 /// The longest line of NDJSON, and the longest text that is read as one piece, in bytes.
 const TEXT_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -35,7 +35,7 @@ pub(super) struct SubmitCommand {
     connection: ConnectionFlags,
 }
 
-/// What became of all.
+/// The results, counted.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Tally {
     accepted: u64,
@@ -53,7 +53,7 @@ impl Tally {
     }
 }
 
-/// Exit code 0 where all events were accepted, 1 where any was rejected or is unknown.
+/// Exit code 0 if all events were accepted, 1 if any was rejected or is unknown.
 pub(super) async fn run(command: &SubmitCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let tenant = settings.tenant.clone();
     let catalog = settings.catalog()?;
@@ -93,7 +93,7 @@ async fn send(ingest: &Ingest, tenant: &TenantId, chunk: Vec<Value>) -> Vec<Even
     ingest.batch(tenant, chunk).await.results
 }
 
-/// The order's id for what was accepted; a line of explanation for what was not.
+/// The order's id for an accepted event; a line of explanation for any other.
 fn text(result: &EventResult) -> String {
     let order = result.order_id.as_ref().map_or_else(|| "–".to_owned(), ToString::to_string);
     if result.status == EventStatus::Accepted {
@@ -111,7 +111,7 @@ fn text(result: &EventResult) -> String {
 }
 
 fn progress(bytes: Option<u64>) -> ProgressBar {
-    // On stderr, and only where that is a terminal.
+    // On stderr, and only if it is a terminal.
     let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
     let template = match bytes {
         Some(_) => "{bar:30} {percent:>3} % {elapsed} {msg}",
@@ -120,13 +120,13 @@ fn progress(bytes: Option<u64>) -> ProgressBar {
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// Where events come from.
+/// The source of the events.
 struct Source {
     reader: Box<dyn AsyncBufRead + Unpin + Send>,
-    /// How long it is, where that is known.
+    /// Its length, if it is known.
     bytes: Option<u64>,
     read: u64,
-    /// Events that were read and not taken.
+    /// Events that were read and not returned yet.
     waiting: VecDeque<Value>,
 }
 
@@ -141,14 +141,14 @@ impl Source {
         Ok(Self { reader: Box::new(BufReader::new(file)), bytes: Some(bytes), read: 0, waiting: VecDeque::new() })
     }
 
-    /// The next events; none at the end.
+    /// The next events; empty at the end.
     async fn chunk(&mut self) -> Result<Vec<Value>, Fault> {
         while self.waiting.len() < CHUNK_EVENTS && self.line().await? {}
         let taken = self.waiting.len().min(CHUNK_EVENTS);
         Ok(self.waiting.drain(..taken).collect())
     }
 
-    /// Reads one line, or all that is left where the line is only the beginning of a JSON text. False at the end.
+    /// Reads one line, or the whole rest if the line is only the start of a JSON text. Returns false at the end.
     async fn line(&mut self) -> Result<bool, Fault> {
         let mut line = Vec::new();
         let mut limited = (&mut self.reader).take(TEXT_BYTES_MAX);
@@ -159,7 +159,7 @@ impl Source {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(true);
         }
-        // A pretty-printed event or batch: its first line is no JSON, and the text as a whole is.
+        // A pretty-printed event or batch: its first line is not valid JSON, but the whole text is.
         let is_beginning = serde_json::from_slice::<Value>(&line).is_err_and(|error| error.is_eof());
         if is_beginning {
             let mut rest = Vec::new();
@@ -170,7 +170,7 @@ impl Source {
         }
         match events_of_json(&line, JsonLimits::NONE) {
             Ok(events) => self.waiting.extend(events),
-            // It ends as one rejected event, with a reason.
+            // It becomes one rejected event, with a reason.
             Err(_) => self.waiting.push_back(Value::String(String::from_utf8_lossy(&line).into_owned())),
         }
         Ok(true)

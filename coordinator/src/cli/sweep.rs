@@ -25,8 +25,8 @@ pub(super) struct SweepCommand {
     dry_run: bool,
 }
 
-/// Looks at all that waits, in all namespaces, and prints what is worth an alert. It raises none: the scheduled sweeps do.
-/// Exit code 1 where somebody did not answer: what there is to find of them is missing.
+/// Looks at everything that waits, in all namespaces, and prints the findings. It raises no alerts: the scheduled sweeps do.
+/// Exit code 1 if an entity did not answer, because findings about it are then missing.
 pub(super) async fn run(command: &SweepCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let installation = installation(&command.connection, settings).await?;
     let metrics = Metrics::start()?;
@@ -78,7 +78,7 @@ fn in_words(swept: &SweepView) -> String {
     parts.join("\n\n")
 }
 
-/// What a finding is about: the order, the resource at which it waits, the target; as many of them as it names.
+/// What a finding is about: the order, the resource at which it waits, the target; as far as it has them.
 fn about(finding: &FindingView) -> String {
     let order = finding.order_id.as_ref().map(ToString::to_string);
     let resource = finding.resource.as_ref().map(ToString::to_string);
@@ -87,11 +87,11 @@ fn about(finding: &FindingView) -> String {
     text(&named.join(" at "))
 }
 
-/// What to do next: what the catalogue of errors says, its commands with what the finding names, so that they can be run as
-/// they stand.
+/// What to do next: the advice of the catalogue of errors, with the finding's ids in its commands, so that they can be run
+/// unchanged.
 fn next(finding: &FindingView) -> String {
     let sentence = text(&finding.next);
-    // Commands stand between single quotes.
+    // Commands are within single quotes.
     let parts = sentence.split('\'').map(|part| match part.strip_prefix("interlock ") {
         Some(command) => format!("interlock {}", concrete(command, finding)),
         None => part.to_owned(),
@@ -114,7 +114,7 @@ fn concrete(command: &str, finding: &FindingView) -> String {
     }
 }
 
-/// Who did not answer, in words: of a tenant a customer or a resource; a target is nobody's.
+/// Who did not answer, in words: a customer or a resource of a tenant; a target belongs to no tenant.
 fn silent(subject: &str) -> String {
     match subject.split_once(' ') {
         Some(("", target)) => format!("  target {target}"),

@@ -1,4 +1,4 @@
-//! Tables for a person, made of the views that machines get as JSON.
+//! Tables for a person, made from the views that programs get as JSON.
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table, TableComponent};
@@ -15,23 +15,23 @@ pub(super) fn table(headings: &[&str]) -> Table {
         .load_preset(NOTHING)
         .set_style(TableComponent::HeaderLines, '─')
         .set_style(TableComponent::MiddleHeaderIntersections, '─')
-        // Ids stay in one piece, so that they can be copied, however narrow the terminal is.
+        // Ids are never wrapped, so that they can be copied, however narrow the terminal is.
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(headings);
     table
 }
 
-/// Text in a cell; a dash where there is none.
+/// A text in a cell; a dash if it is empty.
 pub(super) fn text(text: &str) -> String {
     if text.is_empty() { "–".to_owned() } else { terminal::line(text).into_owned() }
 }
 
-/// Something in a cell; a dash where it is not there.
+/// A value in a cell; a dash if it is absent.
 pub(super) fn cell<T: ToString>(value: Option<T>) -> String {
     text(&value.map(|value| value.to_string()).unwrap_or_default())
 }
 
-/// How the entity ended that showed something, where it did: nothing of it goes on then.
+/// How the entity of a view ended, if it did: its state no longer changes.
 pub(super) fn ended(ended: Option<&WireName<EntityEnd>>) -> Option<String> {
     let ended = text(ended?.as_str());
     Some(format!("its entity was {ended}: none of this continues (see: interlock errors entity_ended)"))

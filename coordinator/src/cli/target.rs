@@ -41,7 +41,7 @@ pub(super) struct ListArguments {
     connection: ConnectionFlags,
 }
 
-/// What an action on a target needs.
+/// The arguments of an action on a target.
 #[derive(Debug, Args)]
 pub(super) struct ActArguments {
     #[command(flatten)]
@@ -162,7 +162,7 @@ fn list_text(list: &[TargetListed]) -> String {
     table.to_string()
 }
 
-/// Why it stands as it does, and who said so where it was a person.
+/// Why it is in its state, and who caused that, if it was a person.
 fn because(view: &TargetView) -> String {
     let reason = cell(view.reason.as_ref());
     match &view.actor {

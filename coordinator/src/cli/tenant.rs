@@ -19,9 +19,9 @@ use super::show::{bad_id, installation};
 use super::tables::{cell, table, text};
 use super::words::WordsArguments;
 
-/// For how long on-boarding is watched; it goes on by itself.
+/// For how long the command watches the on-boarding, which continues without it.
 const WATCHED_MAX: Duration = Duration::from_mins(1);
-/// How often it is looked at.
+/// How often it looks.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// `tenant`.
@@ -38,7 +38,7 @@ pub(super) enum TenantCommand {
     List(ListArguments),
 }
 
-/// Which tenant.
+/// Selects a tenant.
 #[derive(Debug, Args)]
 pub(super) struct NameArguments {
     /// The tenant [default: the value of --tenant]
@@ -47,7 +47,7 @@ pub(super) struct NameArguments {
     connection: ConnectionFlags,
 }
 
-/// What an action on a tenant needs.
+/// The arguments of an action on a tenant.
 #[derive(Debug, Args)]
 pub(super) struct ActArguments {
     #[command(flatten)]
@@ -102,7 +102,7 @@ pub(super) async fn run(command: &TenantCommand, settings: Settings, output: Out
     }
 }
 
-/// Exit code 0 where all is well, 1 where a step failed or is not done yet: it goes on by itself.
+/// Exit code 0 if all steps are done, 1 if a step failed or is not done yet: the on-boarding continues without the command.
 async fn onboard(arguments: &ActArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let tenant = named(&arguments.tenant, &settings)?;
     let words = arguments.words.words()?;

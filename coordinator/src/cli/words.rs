@@ -1,14 +1,14 @@
-//! Who acts, and why: what all commands share that change something.
+//! Action id, actor and reason: the arguments of all commands that change something.
 
 use clap::Args;
 use interlock_fault::Fault;
 use interlock_operations::actions::ActionWords;
 use uuid::Uuid;
 
-/// Where the name of the user is.
+/// The environment variables with the user's name.
 const USER_VARIABLES: [&str; 3] = ["USER", "LOGNAME", "USERNAME"];
 
-/// Who acts, and why.
+/// Action id, actor and reason.
 #[derive(Debug, Args)]
 pub(super) struct WordsArguments {
     /// Reason for the action; it is kept in the journal
@@ -23,7 +23,7 @@ pub(super) struct WordsArguments {
 }
 
 impl WordsArguments {
-    /// The words, checked.
+    /// The same, checked.
     ///
     /// # Errors
     /// [`Fault`] `bad_action`.

@@ -40,7 +40,7 @@ pub(super) struct WorkerCommand {
     listen: SocketAddr,
 }
 
-/// What is printed once the workers run.
+/// The output once the workers are running.
 #[derive(Debug, Serialize)]
 struct Running {
     workload: &'static str,
@@ -48,14 +48,14 @@ struct Running {
     task_queues: Vec<String>,
 }
 
-/// How the pool stands, once there is one.
+/// The status of the pool, once there is one.
 type PoolOnceStarted = Arc<OnceLock<Arc<PoolStatus>>>;
 
 /// Runs until SIGINT or SIGTERM; then it drains.
 pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let ending = shutdown::on_signals()?;
     let catalog = settings.catalog()?;
-    // Who calls no target needs neither their addresses nor their secrets.
+    // A process that calls no targets needs neither their addresses nor their secrets.
     let adapters = if command.workload.calls_targets() { settings.adapters()? } else { AdapterRegistry::default() };
     let metrics = Metrics::start()?;
     let deployment = deployment_from_environment()?;

@@ -1,4 +1,4 @@
-//! The demonstration: a number changes hands on a real Temporal server, the events in the wrong order, the HSS slow.
+//! The demo: a number moves to another customer on a real Temporal server, with the events in the wrong order and a slow HSS.
 
 mod stage;
 mod story;

@@ -1,4 +1,4 @@
-//! The demonstration from beginning to end; how it is shown is left to its audience.
+//! Runs the demo from start to end; its caller decides how it is shown.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -19,40 +19,40 @@ use super::verdict::Verdict;
 use super::watch::Watch;
 use crate::local::{LocalOptions, LocalPlatform};
 
-/// How long one act of the story may take.
+/// How long one act of the demo may take.
 const ACT_LIMIT: Duration = Duration::from_secs(40);
-/// How often it is looked what happened.
+/// How often to look for new events.
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
-/// Who watches.
+/// Shows the demo.
 pub trait Stage: Send {
     /// Something takes a moment.
     fn wait(&mut self, sentence: &str);
-    /// Everything runs: where it is.
+    /// Everything is running at these addresses.
     fn ready(&mut self, addresses: &BTreeMap<String, String>);
-    /// A new act begins.
+    /// A new act starts.
     fn act(&mut self, title: &str);
     /// Something happened.
     fn event(&mut self, event: &StoryEvent);
 }
 
-/// What came of it.
+/// The result of the demo.
 pub struct Demo {
     /// What the HSS applied, in order.
     pub hss: Vec<Applied>,
     /// What the CRM applied, in order.
     pub crm: Vec<Applied>,
-    /// What the HSS answers when it is asked who has the number: its row, or null.
+    /// The HSS's answer to the question who has the number: its row, or null.
     pub look_up: Value,
     /// Whether the order was right.
     pub verdict: Verdict,
 }
 
 impl Demo {
-    /// Plays it. Of the settings only those of this machine are taken: where the Temporal CLI is.
+    /// Runs the demo. Of the settings it uses only those about this machine: where to find the Temporal CLI.
     ///
     /// # Errors
-    /// [`Fault`] where a part cannot be started, or `demo_timed_out`.
+    /// [`Fault`] if a part cannot be started, or `demo_timed_out`.
     pub async fn play(settings: &Settings, leases: bool, stage: &mut dyn Stage) -> Result<Self, Fault> {
         let own = Settings {
             temporal_cli: settings.temporal_cli.clone(),
@@ -81,7 +81,7 @@ impl Demo {
     }
 }
 
-/// A performance.
+/// A running demo.
 struct Play<'a> {
     platform: &'a LocalPlatform,
     stage: &'a mut dyn Stage,
@@ -131,7 +131,7 @@ impl<'a> Play<'a> {
         Ok(Demo { verdict: Verdict::of(&hss, &crm), hss, crm, look_up })
     }
 
-    /// Sends an event to the gateway, as any producer does.
+    /// Sends an event to the gateway, as a producer would.
     async fn send(&mut self, who: Subscriber, event_type: &str, id: &str) -> Result<OrderId, Fault> {
         let url = format!("{}/v1/tenants/{}/events", self.platform.gateway_url(), self.tenant);
         if let Some(watch) = &mut self.watch {
@@ -165,7 +165,7 @@ impl<'a> Play<'a> {
         answer.json().await.map_err(|error| failed(&with_causes(&error)))
     }
 
-    /// Watches and tells until something is so.
+    /// Watches and reports until a condition is true.
     async fn until(&mut self, what: &str, is_so: impl Fn(&Watch) -> bool) -> Result<(), Fault> {
         let limit = Instant::now() + ACT_LIMIT;
         loop {
@@ -187,7 +187,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// What was held back, and what others say of it a moment later.
+    /// Reports the events that were held back, and those that arrive a moment later.
     async fn tell_the_rest(&mut self) {
         if let Some(watch) = &mut self.watch {
             watch.look(self.platform).await;
@@ -204,7 +204,7 @@ impl<'a> Play<'a> {
     }
 }
 
-/// Whether an order has come as far as it can without a person.
+/// Whether an order has got as far as it can without a person.
 fn is_over(watch: &Watch, order: &OrderId) -> bool {
     watch.state_of(order).is_some_and(|state| {
         let state = state.known();

@@ -1,39 +1,39 @@
-//! Who is in the story, and what happens to them.
+//! The customers of the demo, and their events.
 
 use std::time::Duration;
 
 use interlock_adapters::sandbox::Seed;
 use serde_json::{Value, json};
 
-/// The number that changes hands.
+/// The number that moves.
 pub const NUMBER: &str = "12065551234";
-/// How long the HSS takes to answer each request, from when the number is to change hands.
+/// How long the HSS takes to answer each request, once the number is to move.
 pub const HSS_LATENCY: Duration = Duration::from_millis(350);
-/// How long after A2's event A1's comes.
+/// How long after A2's event A1's is sent.
 pub(super) const LATER: Duration = Duration::from_millis(1_500);
-/// How long the demo lets a new resource wait before its first grant, and how long the reference catalog does.
+/// How long a new resource waits before its first grant in the demo, and in the reference catalog.
 pub(super) const FRESH_WAIT: (&str, &str) = ("500ms", "5s");
 
-/// A customer of the story.
+/// A customer of the demo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Subscriber {
     pub(super) customer: &'static str,
     pub(super) imsi: &'static str,
 }
 
-/// Has the number in the beginning.
+/// Has the number at the start.
 pub(super) const A1: Subscriber = Subscriber { customer: "A1", imsi: "001010000000001" };
-/// Is to have it in the end.
+/// Must have it at the end.
 pub(super) const A2: Subscriber = Subscriber { customer: "A2", imsi: "001010000000002" };
 
 impl Subscriber {
-    /// Who has this IMSI, or is this customer; the name itself for strangers.
+    /// The customer with this IMSI or id; for others the text itself.
     pub(super) fn name_of(name: &str) -> String {
         let known = [A1, A2].into_iter().find(|who| who.imsi == name || who.customer == name);
         known.map_or_else(|| name.to_owned(), |who| who.customer.to_owned())
     }
 
-    /// What the HSS has of it before the first event.
+    /// The HSS's data about it before the first event.
     pub(super) fn seed(self) -> Seed {
         Seed { imsi: self.imsi.to_owned(), ..Seed::default() }
     }
@@ -51,7 +51,7 @@ impl Subscriber {
     }
 }
 
-/// The reference catalog, but that a new resource does not wait so long.
+/// The reference catalog with a shorter wait for new resources.
 pub(super) fn catalog(reference: &str) -> String {
     let wait = |wait: &str| format!("fresh_wait = \"{wait}\"");
     reference.replace(&wait(FRESH_WAIT.1), &wait(FRESH_WAIT.0))

@@ -1,9 +1,9 @@
-//! One thing that happened, when, and who says so.
+//! One event of the demo's output: what happened, when, and where it was seen.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-/// Who says what happened.
+/// Where an event was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Voice {
@@ -35,15 +35,15 @@ impl Voice {
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StoryEvent {
-    /// When, in milliseconds since the story began.
+    /// When, in milliseconds since the start of the demo.
     pub at_ms: i64,
-    /// Who says so.
+    /// Where it was seen.
     pub voice: Voice,
     /// What, in a sentence.
     pub what: String,
 }
 
-/// The clock of the story: what targets and entities write as RFC 3339 becomes milliseconds since it began.
+/// The clock of the demo: it converts RFC 3339 times of targets and entities to milliseconds since the start.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StoryClock {
     began: DateTime<Utc>,
@@ -60,7 +60,7 @@ impl StoryClock {
         (Utc::now() - self.began).num_milliseconds()
     }
 
-    /// A time as it was written; now, where it cannot be read.
+    /// A written time; now, if it cannot be parsed.
     pub(super) fn at_ms(self, written: &str) -> i64 {
         match DateTime::parse_from_rfc3339(written) {
             Ok(at) => (at.to_utc() - self.began).num_milliseconds(),

@@ -1,23 +1,23 @@
-//! Was the order right? Judged from what the targets applied, and from nothing else.
+//! Checks whether the order was right, only from what the targets applied.
 
 use interlock_adapters::sandbox::{Applied, Effect, hand_over_faults};
 use serde::Serialize;
 
 use super::story::{A1, A2, NUMBER};
 
-/// One thing that must be so.
+/// One condition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// What, as a sentence.
     pub what: String,
     /// Whether it is.
     pub holds: bool,
-    /// What there is instead, where it is not.
+    /// The actual state, if it does not hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instead: Option<String>,
 }
 
-/// All of it.
+/// The result of all checks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     /// Whether all checks hold.
@@ -27,7 +27,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Judges the logs of the HSS and the CRM.
+    /// Checks the logs of the HSS and the CRM.
     pub fn of(hss: &[Applied], crm: &[Applied]) -> Self {
         let checks = vec![never_two(hss), in_order(hss), ends_with_a2(hss), crm_agrees(crm)];
         Self { right: checks.iter().all(|check| check.holds), checks }
@@ -67,7 +67,7 @@ fn gives(effect: &Effect, to: &str) -> bool {
         if msisdn == NUMBER && imsi == to)
 }
 
-/// Who has the number in the end, in both tables of the HSS.
+/// Who has the number at the end, in both tables of the HSS.
 fn ends_with_a2(hss: &[Applied]) -> Check {
     let (mut primary, mut ims) = (Vec::new(), Vec::new());
     for entry in hss {

@@ -1,4 +1,4 @@
-//! Watches targets and entities, and says what happened since it last looked.
+//! Watches targets and entities, and reports what happened since the last look.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use super::story::{NUMBER, Subscriber};
 use super::story_event::{StoryClock, StoryEvent, Voice};
 use crate::local::LocalPlatform;
 
-/// How long an event is held back, so that what others say of the time before it comes first, in milliseconds.
+/// How long an event is held back, so that later reports about earlier times can be sorted before it, in milliseconds.
 const HOLD_BACK_MS: i64 = 150;
 
 /// What was seen so far.
@@ -26,7 +26,7 @@ pub(super) struct Watch {
     seen_in_history: usize,
     queued: BTreeSet<String>,
     seen_in_logs: BTreeMap<&'static str, u64>,
-    /// What happened and was not told yet.
+    /// Events that were not reported yet.
     waiting: Vec<StoryEvent>,
 }
 
@@ -44,12 +44,12 @@ impl Watch {
         }
     }
 
-    /// From now on the order of this event is watched.
+    /// Watches the order of this event from now on.
     pub(super) fn follow(&mut self, order: OrderId, event_type: &str) {
         self.orders.insert(order, (event_type.to_owned(), None));
     }
 
-    /// The state in which an order was last seen; none before.
+    /// The last seen state of an order, if it was seen.
     pub(super) fn state_of(&self, order: &OrderId) -> Option<&WireName<OrderState>> {
         self.orders.get(order).and_then(|(_, state)| state.as_ref())
     }
@@ -59,14 +59,14 @@ impl Watch {
         self.queued.contains(customer)
     }
 
-    /// Adds something that is known from elsewhere.
+    /// Adds an event that is known from elsewhere.
     pub(super) fn note(&mut self, voice: Voice, what: String) {
         self.waiting.push(StoryEvent { at_ms: self.clock.now_ms(), voice, what });
     }
 
-    /// Looks at everything once. An entity that does not answer just now is asked again the next time.
+    /// Looks at everything once. An entity that does not answer is asked again at the next look.
     pub(super) async fn look(&mut self, platform: &LocalPlatform) {
-        // Entities first: what they say follows from what the targets logged before.
+        // Entities first: their answers depend on what the targets logged before.
         let inspection = platform.inspection();
         if let Ok(view) = inspection.resource(&self.tenant, &self.resource).await {
             self.take_resource(&view);
@@ -83,7 +83,7 @@ impl Watch {
         }
     }
 
-    /// What happened and can be told: all before a moment ago, or all there is.
+    /// The events that can be reported: those that were not just now, or all.
     pub(super) fn told(&mut self, all: bool) -> Vec<StoryEvent> {
         self.waiting.sort_by_key(|event| event.at_ms);
         let until = self.clock.now_ms() - HOLD_BACK_MS;
@@ -154,7 +154,7 @@ fn lease_sentence(entry: &HistoryView, who: Option<&str>) -> String {
     }
 }
 
-/// Why an order is held or ended as it did: the code and detail that it shows.
+/// Why an order is held or how it ended: its code and detail.
 fn reason(view: &OrderView) -> String {
     let waiting = view.waiting_for.as_ref().and_then(WaitView::detail);
     let text = waiting.or(view.detail.as_deref()).or(view.code.as_deref());
@@ -164,7 +164,7 @@ fn reason(view: &OrderView) -> String {
     })
 }
 
-/// What a target applied, in a sentence; none for what is of no matter here.
+/// What a target applied, in a sentence; none if it does not matter here.
 pub fn sentence(effect: &Effect) -> Option<String> {
     let name = |imsi: &str| Subscriber::name_of(imsi);
     Some(match effect {

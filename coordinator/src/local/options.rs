@@ -1,4 +1,4 @@
-//! What runs on the machine, and how.
+//! Options for running Interlock on this machine.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -14,26 +14,26 @@ use interlock_worker_pools::Workload;
 
 use super::server::RunningServer;
 
-/// How long its workers drain at most.
+/// The longest time for which its workers drain.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 
-/// Who runs the workers.
+/// Where the workers run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerHosting {
-    /// This process: one pool that does everything.
+    /// In this process: one pool for all workloads.
     InProcess,
-    /// Processes of their own, one for each of these workloads: they can be killed.
+    /// In separate processes, one for each of these workloads: they can be killed.
     Processes {
         /// The binary `interlock`.
         binary: PathBuf,
         /// The workload of each.
         workloads: Vec<Workload>,
     },
-    /// Nobody yet.
+    /// Nowhere yet.
     Nobody,
 }
 
-/// What runs, and how. [`LocalOptions::from_settings`] has the usual.
+/// What to run, and how. [`LocalOptions::from_settings`] returns the defaults.
 #[derive(Debug, Clone)]
 pub struct LocalOptions {
     /// The settings: limits, tenants, targets, where to find the Temporal CLI.
@@ -44,28 +44,28 @@ pub struct LocalOptions {
     pub server: EmbeddedServerOptions,
     /// A server that runs already, to be used instead of an embedded one.
     pub running_server: Option<RunningServer>,
-    /// The count of queue shards with which the server is bootstrapped, where the settings name none and it is new.
+    /// The count of queue shards for the bootstrap of a new server, if the settings give none.
     pub shards: ShardCount,
-    /// Where the gateway listens; port 0 takes a free one.
+    /// The address of the gateway; port 0 picks a free one.
     pub gateway: SocketAddr,
-    /// Whether sandbox targets stand in for the targets `hss`, `crm` and `notify`, each one that the settings do not
+    /// Whether sandbox targets replace those of the targets `hss`, `crm` and `notify` that the settings do not
     /// configure.
     pub sandboxes: bool,
-    /// How long the sandbox HSS waits before it carries out each call.
+    /// How long the sandbox HSS waits before it applies each call.
     pub hss_latency: Duration,
-    /// Who runs the workers.
+    /// Where the workers run.
     pub workers: WorkerHosting,
-    /// Whether plans keep their claims; off, the harm can be seen that leases prevent. Only with workers in this process.
+    /// Whether plans keep their claims; turning this off shows the harm that leases prevent. Only with workers in this process.
     pub leases: bool,
 }
 
 impl LocalOptions {
-    /// All of it in this process, on free ports, in memory, with sandbox targets and without a UI.
+    /// Everything in this process, on free ports, in memory, with sandbox targets and without a UI.
     ///
     /// # Errors
     /// [`Fault`] `catalog_unreadable`.
     pub fn from_settings(mut settings: Settings) -> Result<Self, Fault> {
-        // A person waits for the end of it, and one thread for workflows is enough for one person.
+        // A person waits for the end, and one thread for workflows is enough on one machine.
         settings.workers.drain = settings.workers.drain.min(DRAIN_MAX);
         for workload in [&mut settings.workers.entity, &mut settings.workers.resource] {
             workload.workers_per_queue.get_or_insert(NonZeroUsize::MIN);

@@ -28,23 +28,23 @@ use super::sandboxes::Sandboxes;
 use super::server::LocalServer;
 use super::worker_processes::{WorkerFiles, WorkerPlace, WorkerProcess};
 
-/// How long the connection to the server that has just said it is ready may take.
+/// How long connecting may take once the server has reported that it is ready.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 
-/// Interlock on this machine. [`LocalPlatform::stop`] ends it in good order; dropping it ends it too, at once.
+/// Interlock on this machine. [`LocalPlatform::stop`] drains and stops it; dropping it kills it at once.
 pub struct LocalPlatform {
     /// The Temporal server. An embedded one can be killed and restarted.
     pub server: LocalServer,
     /// The sandbox targets.
     pub sandboxes: Sandboxes,
-    /// The worker processes, where workers are processes; they can be killed.
+    /// The worker processes, if workers run in processes; they can be killed.
     pub worker_processes: Vec<WorkerProcess>,
-    /// What a client of Temporal needs: the connection, the routing, the catalog.
+    /// For clients of Temporal: the connection, the routing, the catalog.
     pub installation: Installation,
     gateway: HttpService,
     workers: Option<WorkerPool>,
     worker_files: Option<WorkerFiles>,
-    /// Where worker processes reach Temporal; none: at the server itself.
+    /// The address at which worker processes connect to Temporal; none: the server itself.
     workers_connect_to: Option<String>,
     metrics: Metrics,
     options: LocalOptions,
@@ -53,10 +53,10 @@ pub struct LocalPlatform {
 
 impl LocalPlatform {
     /// Starts everything, and returns when it is ready: the server answers, the workers run, the gateway listens. `say`
-    /// is told what takes long.
+    /// gets a sentence before each step that takes long.
     ///
     /// # Errors
-    /// [`Fault`] of whatever part could not be started. What was started before it is gone then.
+    /// [`Fault`] of the part that could not be started. The parts that were started before it are stopped.
     pub async fn start(mut options: LocalOptions, say: &(dyn Fn(&str) + Send + Sync)) -> Result<Self, Fault> {
         interlock_adapters::install_crypto_provider();
         let catalog = parse_catalog(&options.catalog)?;
@@ -68,7 +68,7 @@ impl LocalPlatform {
         let adapters = options.settings.adapters()?;
         let server = server(&options, say).await?;
         prepare(&server, &options, &catalog).await?;
-        // One connection for the gateway, whose callers wait, and one for the workers: a stuck one does not hold up the other.
+        // One connection for the gateway, whose callers wait, and one for the workers, so that neither blocks the other.
         let installation = connect(&server, &options, &catalog, CallRetries::Brief).await?;
         let metrics = Metrics::start()?;
         let gateway = interlock_gateway::start(&installation, &metrics, options.gateway).await?;
@@ -89,11 +89,11 @@ impl LocalPlatform {
         Ok(platform)
     }
 
-    /// Starts the workers that the options ask for, where none run: in the beginning, and again after
+    /// Starts the workers of the options, if none run: at the start, and again after
     /// [`LocalPlatform::stop_workers`].
     ///
     /// # Errors
-    /// [`Fault`] `worker_failed` and the like.
+    /// [`Fault`] `worker_failed` and others.
     pub async fn start_workers(&mut self) -> Result<(), Fault> {
         match self.options.workers.clone() {
             WorkerHosting::InProcess if self.workers.is_none() => {
@@ -116,21 +116,21 @@ impl LocalPlatform {
         Ok(())
     }
 
-    /// Changes the settings of workers that are started from here on.
+    /// Changes the settings of workers that are started from now on.
     pub fn change_settings(&mut self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.options.settings);
     }
 
-    /// Has worker processes that are started from here on connect to this address, `HOST:PORT`: that of a proxy before the
+    /// Makes worker processes that are started from now on connect to this address, `HOST:PORT`: a proxy in front of the
     /// server.
     pub fn workers_connect_to(&mut self, address: String) {
         self.workers_connect_to = Some(address);
     }
 
-    /// Starts one more worker process, and returns when it is ready.
+    /// Starts another worker process, and returns when it is ready.
     ///
     /// # Errors
-    /// [`Fault`] `worker_process_failed`; `leases_off_in_processes` where leases are off, which is for this process only.
+    /// [`Fault`] `worker_process_failed`; `leases_off_in_processes` if leases are off, which works only in this process.
     pub async fn start_worker_process(&mut self, workload: Workload) -> Result<&mut WorkerProcess, Fault> {
         self.start_worker_process_with(workload, &[]).await
     }
@@ -161,7 +161,7 @@ impl LocalPlatform {
             None => WorkerFiles::new()?,
         };
         let files = self.worker_files.insert(files);
-        // Written anew for each: those that run have read theirs.
+        // Written again for each process: the running ones have already read theirs.
         files.write(&self.options)?;
         let address = self.workers_connect_to.clone().unwrap_or_else(|| self.server.address());
         let place = WorkerPlace { address: &address, namespace: self.server.namespace() };
@@ -171,10 +171,10 @@ impl LocalPlatform {
         Ok(&mut self.worker_processes[last])
     }
 
-    /// Stops the workers in good order, in this process and in others.
+    /// Drains and stops the workers, in this process and in others.
     ///
     /// # Errors
-    /// [`Fault`] `worker_process_failed` where one did not end well.
+    /// [`Fault`] `worker_process_failed` if one ended with an error.
     pub async fn stop_workers(&mut self) -> Result<(), Fault> {
         if let Some(workers) = self.workers.take() {
             workers.stop().await;
@@ -185,10 +185,10 @@ impl LocalPlatform {
         Ok(())
     }
 
-    /// Stops everything in good order, and returns when nothing of it is left.
+    /// Drains and stops everything, and returns when all of it has ended.
     ///
     /// # Errors
-    /// [`Fault`] of the first part that did not end well; all others are ended all the same.
+    /// [`Fault`] of the first part that ended with an error; the others are still stopped.
     pub async fn stop(mut self) -> Result<(), Fault> {
         let workers = self.stop_workers().await;
         self.gateway.stop().await;
@@ -197,7 +197,7 @@ impl LocalPlatform {
         workers.and(server)
     }
 
-    /// Waits until a part ends by itself, which it should not, and says which.
+    /// Waits until a part ends by itself, which it should not, and returns which.
     pub async fn failed(&mut self) -> Fault {
         let workers = async {
             match &mut self.workers {
@@ -213,7 +213,7 @@ impl LocalPlatform {
         }
     }
 
-    /// The status of the workers in this process; none where there are none.
+    /// The status of the workers in this process, if there are any.
     pub fn status(&self) -> Option<Arc<PoolStatus>> {
         self.workers.as_ref().map(WorkerPool::status)
     }
@@ -231,32 +231,32 @@ impl LocalPlatform {
         self.metrics.text().await
     }
 
-    /// Where the gateway is, `http://HOST:PORT`.
+    /// The address of the gateway, `http://HOST:PORT`.
     pub fn gateway_url(&self) -> String {
         self.gateway.url()
     }
 
-    /// Where each target is, where its settings say so.
+    /// The address of each target, if its settings have one.
     pub fn target_urls(&self) -> BTreeMap<String, String> {
         let targets = self.options.settings.targets.iter();
         let located = targets.filter_map(|(target, settings)| Some((target, settings.base_url.as_ref()?)));
         located.map(|(target, url)| (target.to_string(), url.as_str().trim_end_matches('/').to_owned())).collect()
     }
 
-    /// The sandbox that stands in for a target.
+    /// The sandbox that replaces a target.
     ///
     /// # Panics
-    /// Where there is none: it was not started, or the settings configure the target.
+    /// If there is none: it was not started, or the settings configure the target.
     pub fn sandbox(&self, target: &str) -> &Sandbox {
         self.sandboxes.get(target).unwrap_or_else(|| panic!("no sandbox target replaces '{target}'"))
     }
 
-    /// Takes an event in, as the gateway does.
+    /// Accepts an event, as the gateway does.
     pub async fn submit(&self, tenant: &TenantId, event: Value) -> EventResult {
         Ingest::new(self.installation.clone()).one(tenant, event).await
     }
 
-    /// A look at what runs here.
+    /// The inspection of this installation.
     pub fn inspection(&self) -> Inspection {
         Inspection::new(self.installation.clone())
     }
@@ -286,7 +286,7 @@ impl LocalPlatform {
     }
 }
 
-/// Where to look for the Temporal CLI, and whether it may be installed, by these settings.
+/// Where to search for the Temporal CLI, and whether it may be installed, according to these settings.
 ///
 /// # Errors
 /// [`TemporalServerError::NoCacheDirectory`].
@@ -320,7 +320,7 @@ async fn connect(
     Installation::connect(&flags, settings, catalog.clone(), retries, CONNECT_LIMIT).await
 }
 
-/// Bootstraps the server, as any other is.
+/// Bootstraps the server like any other.
 async fn prepare(server: &LocalServer, options: &LocalOptions, catalog: &Catalog) -> Result<(), Fault> {
     let flags = server.connection_flags();
     let of_bootstrap =

@@ -1,4 +1,4 @@
-//! The sandbox targets, each a server with a port of its own.
+//! The sandbox targets, each a server with its own port.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use interlock_fault::Fault;
 use interlock_settings::Settings;
 use url::Url;
 
-/// The targets of the reference catalog, and what stands in for each.
+/// The targets of the reference catalog, and the adapter for each sandbox.
 const TARGETS: [(&str, AdapterKind); 3] =
     [("hss", AdapterKind::Pyhss), ("crm", AdapterKind::Json), ("notify", AdapterKind::Json)];
 
-/// The sandbox targets that run.
+/// The running sandbox targets.
 #[derive(Default)]
 pub struct Sandboxes {
     running: Vec<(TargetId, Sandbox)>,
 }
 
 impl Sandboxes {
-    /// Starts one for each target of the reference catalog that the settings do not configure, and puts it into the
+    /// Starts one for each target of the reference catalog that the settings do not configure, and adds it to the
     /// settings.
     ///
     /// # Errors
@@ -46,12 +46,12 @@ impl Sandboxes {
         Ok(sandboxes)
     }
 
-    /// The one that stands in for a target.
+    /// The sandbox that replaces a target.
     pub fn get(&self, target: &str) -> Option<&Sandbox> {
         self.running.iter().find(|(name, _)| name.as_str() == target).map(|(_, sandbox)| sandbox)
     }
 
-    /// Each with the target that it stands in for.
+    /// Each sandbox with the target that it replaces.
     pub fn iter(&self) -> impl Iterator<Item = (&TargetId, &Sandbox)> {
         self.running.iter().map(|(target, sandbox)| (target, sandbox))
     }

@@ -1,4 +1,4 @@
-//! Workers as processes of their own: `interlock worker`, with settings written for them. They can be killed, and cannot
+//! Workers in separate processes: `interlock worker`, with settings written for them. They can be killed, and cannot
 //! outlive this process.
 
 use std::ffi::OsString;
@@ -20,14 +20,14 @@ use toml::{Table, Value};
 
 use super::options::LocalOptions;
 
-/// How long a worker process may take until it is ready.
+/// How long a worker process may take to become ready.
 const READY_LIMIT: Duration = Duration::from_secs(30);
-/// How often it is looked whether it is.
+/// How often to check whether it is ready.
 const READY_PAUSE: Duration = Duration::from_millis(20);
-/// The most of a log that is shown, in characters.
+/// The most of a log's end that is shown, in characters.
 const LOG_TAIL_MAX: usize = 2_000;
 
-/// The settings and the logs of worker processes, in a directory that goes with this.
+/// The settings and the logs of worker processes, in a temporary directory.
 #[derive(Debug)]
 pub(super) struct WorkerFiles {
     directory: TempDir,
@@ -35,7 +35,7 @@ pub(super) struct WorkerFiles {
 }
 
 impl WorkerFiles {
-    /// A directory with nothing in it yet.
+    /// An empty directory.
     pub(super) fn new() -> Result<Self, Fault> {
         let directory = tempfile::Builder::new().prefix("interlock-workers-").tempdir().map_err(|e| failed(&e, ""))?;
         Ok(Self { directory, started: 0 })
@@ -68,7 +68,7 @@ pub(super) struct WorkerPlace<'a> {
     pub(super) namespace: &'a str,
 }
 
-/// A worker process that runs. Dropping it kills it.
+/// A running worker process. Dropping it kills it.
 pub struct WorkerProcess {
     workload: Workload,
     process: ServerProcess,
@@ -86,7 +86,7 @@ impl WorkerProcess {
     ) -> Result<Self, Fault> {
         let log = files.next_log();
         let log_file = File::create(&log).map_err(|error| failed(&error, ""))?;
-        // What is set for others, by profile or variable, is not for a worker of this platform.
+        // Profiles and variables of this process's environment are not for a worker of this platform.
         let mut arguments: Vec<OsString> = Vec::new();
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
@@ -107,7 +107,7 @@ impl WorkerProcess {
         Ok(worker)
     }
 
-    /// It says on stdout, which is its log, when it is ready.
+    /// It writes a line to stdout, which is its log, when it is ready.
     async fn until_ready(&mut self) -> Result<(), Fault> {
         let limit = Instant::now() + READY_LIMIT;
         loop {
@@ -125,7 +125,7 @@ impl WorkerProcess {
         }
     }
 
-    /// Where its `/healthz`, `/readyz` and `/metrics` are, `http://HOST:PORT`; none where it did not say so.
+    /// The address of its `/healthz`, `/readyz` and `/metrics`, `http://HOST:PORT`; none if it did not report it.
     pub fn health_url(&self) -> Option<String> {
         let log = self.log_text();
         let said = log.lines().find(|line| line.starts_with("{\"workload\":"))?;
@@ -133,7 +133,7 @@ impl WorkerProcess {
         said["listen"].as_str().map(str::to_owned)
     }
 
-    /// What it does.
+    /// Its workload.
     pub fn workload(&self) -> Workload {
         self.workload
     }
@@ -143,39 +143,39 @@ impl WorkerProcess {
         self.process.pid()
     }
 
-    /// All that it logged.
+    /// Its whole log.
     pub fn log_text(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Kills it (SIGKILL), as a crash would, and returns when it is gone.
+    /// Kills it (SIGKILL), as a crash would, and returns when it has ended.
     ///
     /// # Errors
-    /// [`Fault`] where it cannot be killed.
+    /// [`Fault`] if it cannot be killed.
     pub async fn kill(self) -> Result<(), Fault> {
         self.process.kill().await.map_err(|error| not_ended(&error))
     }
 
-    /// Asks it to drain (SIGTERM), and returns at once.
+    /// Sends SIGTERM so that it drains, and returns at once.
     ///
     /// # Errors
-    /// [`Fault`] where it cannot be asked.
+    /// [`Fault`] if the signal cannot be sent.
     pub fn ask_to_drain(&self) -> Result<(), Fault> {
         self.process.ask_to_end().map_err(|error| not_ended(&error))
     }
 
-    /// Waits until it has ended, and says how.
+    /// Waits until it has ended, and returns its exit status.
     ///
     /// # Errors
-    /// [`Fault`] where that cannot be known.
+    /// [`Fault`] if that cannot be found out.
     pub async fn ended(&mut self) -> Result<ExitStatus, Fault> {
         self.process.ended().await.map_err(|error| not_ended(&error))
     }
 
-    /// Asks it to drain (SIGTERM), and returns when it is gone (after 10 s it is killed).
+    /// Sends SIGTERM so that it drains, and returns when it has ended (after 10 s it is killed).
     ///
     /// # Errors
-    /// [`Fault`] where it cannot be ended.
+    /// [`Fault`] if it cannot be stopped.
     pub async fn stop(self) -> Result<(), Fault> {
         self.process.stop().await.map_err(|error| not_ended(&error))
     }
@@ -191,11 +191,11 @@ fn not_ended(error: &dyn std::fmt::Display) -> Fault {
     Fault::failed(ErrorCode::WorkerProcessNotEnded, format!("A worker process could not be stopped: {error}."))
 }
 
-/// The settings as a file. Secrets of targets are not written to disk: a target that needs one is refused.
+/// The settings as a file. Secrets of targets are not written to disk: a target that needs one is rejected.
 fn settings_text(settings: &Settings, catalog: &Path) -> Result<String, Fault> {
     let mut file = Table::new();
     file.insert("prefix".into(), settings.prefix.as_str().into());
-    // Without it a process takes what is recorded when it starts.
+    // Without it a process uses the recorded number when it starts.
     if let Some(shards) = settings.queue_shards {
         file.insert("queue_shards".into(), Value::Integer(shards.get().into()));
     }
@@ -221,7 +221,7 @@ fn settings_text(settings: &Settings, catalog: &Path) -> Result<String, Fault> {
     toml::to_string(&file).map_err(unwritten)
 }
 
-/// Where the keys of the codec are. Keys themselves are not written to disk.
+/// The settings for the codec's keys. Keys themselves are not written to disk.
 fn codec_table(settings: &CodecSettings) -> Result<Table, Fault> {
     let mut table = Table::new();
     let mut keys = Table::new();

@@ -47,17 +47,17 @@ use status::QueueStatus;
 /// Which queues a pool serves, and how.
 #[derive(Clone)]
 pub struct WorkerPoolOptions {
-    /// What it does.
+    /// The kind of work.
     pub workload: Workload,
-    /// The targets whose queues it serves; all that have an adapter where none is named.
+    /// The targets whose queues it serves; if empty, all that have an adapter.
     pub targets: Vec<TargetId>,
-    /// The shards that it serves; all where none are named.
+    /// The shards that it serves; if none, all.
     pub shards: Option<ShardRange>,
     /// How targets are reached.
     pub adapters: AdapterRegistry,
-    /// Whether plans keep their claims. Off, the harm can be seen that leases prevent; never off in production.
+    /// Whether plans keep their claims. Turning this off shows the harm that leases prevent; never turn it off in production.
     pub leases: bool,
-    /// How much each worker does at a time.
+    /// How many tasks each worker runs at a time.
     pub tuning: PoolTuning,
 }
 
@@ -75,31 +75,31 @@ impl WorkerPoolOptions {
     }
 }
 
-/// One queue, and who serves it.
+/// One queue, and the workers for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct QueueToServe {
     namespace: String,
     task_queue: String,
     by: Served,
-    /// How many calls at a time, where it is a target's queue that says so.
+    /// The most concurrent calls, for the queue of a target that has such a limit.
     calls_max: Option<usize>,
 }
 
-/// Workers that run.
+/// Running workers.
 pub struct WorkerPool {
     task_queues: Vec<String>,
     status: Arc<PoolStatus>,
     stop: CancellationToken,
-    /// Watches over the first polls and, where this pool serves the jobs queues, over targets.
+    /// Background tasks that watch the first polls and, if this pool serves the jobs queues, the targets.
     watching: Vec<AbortOnDropHandle<()>>,
     running: JoinSet<(String, Result<(), WorkerThreadError>)>,
 }
 
 impl WorkerPool {
-    /// Starts the workers, and returns when all of them run.
+    /// Starts the workers, and returns when all of them are running.
     ///
     /// # Errors
-    /// [`Fault`] `worker_failed`, `worker_gap`, `target_unknown`, `nothing_to_serve`, or that of a shard that is not there.
+    /// [`Fault`] `worker_failed`, `worker_gap`, `target_unknown`, `nothing_to_serve`, or that of a shard that does not exist.
     pub async fn start(
         installation: &Installation,
         metrics: &Metrics,
@@ -148,12 +148,12 @@ impl WorkerPool {
         &self.task_queues
     }
 
-    /// Its status: whether it is ready, and what it says of itself. It outlives the pool.
+    /// Its status: whether it is ready, and a description. It outlives the pool.
     pub fn status(&self) -> Arc<PoolStatus> {
         Arc::clone(&self.status)
     }
 
-    /// Waits until a worker ends by itself, which it should not, and says why.
+    /// Waits until a worker ends by itself, which it should not, and returns why.
     pub async fn failed(&mut self) -> Fault {
         match self.running.join_next().await {
             Some(Ok((queue, Ok(())))) => worker_fault(&queue, "it ended unexpectedly"),
@@ -163,8 +163,8 @@ impl WorkerPool {
         }
     }
 
-    /// Takes no more work, lets what runs finish within the grace period of the tuning, and returns when all has
-    /// ended. A worker that ended badly is logged.
+    /// Accepts no more work, lets running tasks finish within the grace period of the tuning, and returns when all have
+    /// ended. A worker that ended with an error is logged.
     pub async fn stop(mut self) {
         self.status.drain();
         self.stop.cancel();
@@ -181,14 +181,14 @@ impl WorkerPool {
 
 impl Drop for WorkerPool {
     fn drop(&mut self) {
-        // The tasks must outlive the pool for as long as it takes to end in good order.
+        // The background tasks must outlive the pool until the workers have drained.
         self.status.drain();
         self.stop.cancel();
         self.running.detach_all();
     }
 }
 
-/// Runs until it ends, or until all is to stop.
+/// Runs a worker until it ends, or until the pool is stopped.
 async fn run_until(
     mut thread: WorkerThread,
     queue: String,
@@ -251,7 +251,7 @@ fn not_started(queue: &str, error: &WorkerThreadError) -> Fault {
     }
 }
 
-/// What the pool will serve, and with how many workers.
+/// The status of the queues to serve, with the number of workers.
 fn status(installation: &Installation, options: &WorkerPoolOptions, queues: &[QueueToServe]) -> PoolStatus {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let stands = queues.iter().map(|queue| {
@@ -273,12 +273,12 @@ fn status(installation: &Installation, options: &WorkerPoolOptions, queues: &[Qu
             polled: false.into(),
         }
     });
-    // Unlike any pool's before it, also one in the same process or container: the server remembers who polled.
+    // Different from every earlier pool, even one in the same process or container: the server remembers who polled.
     let identity = format!("{}/{:08x}", installation.client.identity(), Uuid::new_v4().as_fields().0);
     PoolStatus::new(options.workload, installation.catalog.digest(), identity, stands.collect())
 }
 
-/// So many connections: the SDK takes one worker for a queue on each.
+/// This many connections: the SDK allows one worker for a queue on each.
 async fn connections(installation: &Installation, count: usize) -> Result<Vec<Connection>, Fault> {
     let mut beneath = vec![installation.client.connection().clone()];
     while beneath.len() < count {

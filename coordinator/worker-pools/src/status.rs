@@ -1,24 +1,22 @@
-//! The status of a pool: what it serves, whether the server has its polls, whether it drains. For probes, and for people.
+//! The status of a pool: what it serves, whether its polls have reached the server, and whether it drains. For probes, and for people.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use interlock_activities::{Slots, WorkerTuning};
+use interlock_client::ServerError;
+use interlock_client::task_queues::pollers;
 use interlock_workflows::Served;
 use serde_json::{Value, json};
 use temporalio_client::Client;
-use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::enums::v1::TaskQueueType;
-use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
-use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeTaskQueueRequest;
-use tonic::{IntoRequest, Status};
 
 use super::workload::Workload;
 
-/// How often the server is asked whether it has the first polls: at first, and at most.
+/// How often to ask the server whether it has the first polls: the first and the longest pause.
 const ASK_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
-/// The most queues that are named where polls are missing.
+/// The most queues that are named as missing polls.
 const NAMED_MAX: usize = 5;
 
 /// The status of a pool.
@@ -26,7 +24,7 @@ const NAMED_MAX: usize = 5;
 pub struct PoolStatus {
     workload: Workload,
     catalog_digest: String,
-    /// Begins the identities of its workers; no other pool's begin so.
+    /// The prefix of its workers' identities; no other pool has the same.
     identity: String,
     queues: Vec<QueueStatus>,
     draining: AtomicBool,
@@ -41,7 +39,7 @@ pub(super) struct QueueStatus {
     /// How many workers serve it.
     pub(super) workers: usize,
     pub(super) tuning: WorkerTuning,
-    /// Whether the server has had a poll of each of its workers, for each kind of task.
+    /// Whether the server has had a poll from each of its workers, for each kind of task.
     pub(super) polled: AtomicBool,
 }
 
@@ -59,20 +57,20 @@ impl PoolStatus {
         self.queues.iter().map(|queue| queue.workers).max().unwrap_or(1)
     }
 
-    /// As whom the worker of this number polls a queue.
+    /// The identity with which the worker of this number polls a queue.
     pub(super) fn worker_identity(&self, number: usize) -> String {
         format!("{}-{number}", self.identity)
     }
 
-    /// From now on it takes nothing more.
+    /// It accepts no more work from now on.
     pub(super) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it takes work from all its queues; else why not, in a sentence.
+    /// Checks that it takes work from all its queues; otherwise why not, in a sentence.
     ///
     /// # Errors
-    /// Where it drains, or the server has not had a poll of each worker yet.
+    /// If it drains, or the server has not had a poll from each worker yet.
     pub fn ready(&self) -> Result<(), String> {
         if self.draining.load(Ordering::Relaxed) {
             return Err("the workers are draining".to_owned());
@@ -87,7 +85,7 @@ impl PoolStatus {
         Err(format!("no poll of these queues has reached Temporal yet: {named}{more}"))
     }
 
-    /// What it says of itself, as JSON.
+    /// Its description, as JSON.
     pub fn about(&self) -> Value {
         let deployment = self.queues.first().and_then(|queue| queue.tuning.deployment.as_ref());
         let state = if self.draining.load(Ordering::Relaxed) { "draining" } else { "running" };
@@ -108,16 +106,16 @@ impl PoolStatus {
         self.queues.iter().filter(|queue| !queue.polled.load(Ordering::Relaxed))
     }
 
-    /// Asks the server until it has had a poll of each worker. The SDK does not tell when a poll reached the server; an idle
-    /// queue's first poll returns only after a minute.
+    /// Asks the server until it has had a poll from each worker. The SDK does not report when a poll reached the server, and the first poll
+    /// of an idle queue returns only after a minute.
     pub(super) async fn watch_first_polls(self: Arc<Self>, client: Client) {
         let mut pause = ASK_PAUSES.0;
         while self.not_polled().next().is_some() && !self.draining.load(Ordering::Relaxed) {
             for queue in self.not_polled() {
                 match self.has_polled(&client, queue).await {
                     Ok(has_polled) => queue.polled.store(has_polled, Ordering::Relaxed),
-                    Err(status) => {
-                        tracing::warn!(queue = queue.task_queue, %status, "cannot tell whether the queue is polled");
+                    Err(error) => {
+                        tracing::warn!(queue = queue.task_queue, status = %error, "cannot tell whether the queue is polled");
                     }
                 }
             }
@@ -126,9 +124,9 @@ impl PoolStatus {
         }
     }
 
-    async fn has_polled(&self, client: &Client, queue: &QueueStatus) -> Result<bool, Status> {
+    async fn has_polled(&self, client: &Client, queue: &QueueStatus) -> Result<bool, ServerError> {
         for kind in queue.kinds_of_tasks() {
-            let pollers = pollers(client, queue, *kind).await?;
+            let pollers = pollers(client, &queue.namespace, &queue.task_queue, *kind).await?;
             if !(0..queue.workers).all(|number| pollers.contains(&self.worker_identity(number))) {
                 return Ok(false);
             }
@@ -138,7 +136,7 @@ impl PoolStatus {
 }
 
 impl QueueStatus {
-    /// The kinds of tasks that come up there. (Entities' activities are local, so their workers' polls for others are idle.)
+    /// The kinds of tasks on its queues. (Entities' activities are local, so their workers' other polls are idle.)
     fn kinds_of_tasks(&self) -> &'static [TaskQueueType] {
         match self.served {
             Served::Customers | Served::Resources => &[TaskQueueType::Workflow],
@@ -163,22 +161,10 @@ impl QueueStatus {
             "task_queue": self.task_queue,
             "workers": self.workers,
             "polled": self.polled.load(Ordering::Relaxed),
-            // Of each worker.
+            // For each worker.
             "slots": slots,
         })
     }
-}
-
-/// Who polled a queue for tasks of a kind, as the server knows it.
-async fn pollers(client: &Client, queue: &QueueStatus, kind: TaskQueueType) -> Result<Vec<String>, Status> {
-    let request = DescribeTaskQueueRequest {
-        namespace: queue.namespace.clone(),
-        task_queue: Some(TaskQueue { name: queue.task_queue.clone(), ..TaskQueue::default() }),
-        task_queue_type: kind.into(),
-        ..Default::default()
-    };
-    let answer = client.clone().describe_task_queue(request.into_request()).await?.into_inner();
-    Ok(answer.pollers.into_iter().map(|poller| poller.identity).collect())
 }
 
 #[cfg(test)]

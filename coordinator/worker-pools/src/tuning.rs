@@ -1,4 +1,4 @@
-//! How much the workers of a pool do at a time, from the settings.
+//! How many tasks the workers of a pool run at a time, from the settings.
 
 use std::num::NonZeroUsize;
 
@@ -6,27 +6,27 @@ use interlock_activities::{Pollers, Slots, WorkerTuning};
 use interlock_settings::{SlotSupply, TARGET_CPU, TARGET_MEMORY, WorkersSettings, WorkloadDefaults, WorkloadSettings};
 use temporalio_common::worker::WorkerDeploymentOptions;
 
-/// How much the workers of each kind of queue do at a time.
+/// How many tasks the workers of each kind of queue run at a time.
 #[derive(Debug, Clone)]
 pub struct PoolTuning {
-    /// Those of customer entities.
+    /// For customer entities.
     pub entity: QueueTuning,
-    /// Those of resource entities.
+    /// For resource entities.
     pub resource: QueueTuning,
-    /// Those of calls to targets.
+    /// For calls to targets.
     pub provisioning: QueueTuning,
-    /// Those of target entities, sweeps and unordered work.
+    /// For target entities, sweeps and unordered work.
     pub jobs: QueueTuning,
 }
 
-/// How much the workers of one queue do at a time, and how many there are.
+/// How many tasks the workers of one queue run at a time, and how many workers there are.
 #[derive(Debug, Clone)]
 pub struct QueueTuning {
-    /// Each of them.
+    /// The tuning of each worker.
     pub worker: WorkerTuning,
-    /// How many there are, where it is set.
+    /// The number of workers, if it is set.
     per_queue: Option<NonZeroUsize>,
-    /// Whether there are several where a process has more cores than queues.
+    /// Whether there are several workers if a process has more cores than queues.
     spreads_over_cores: bool,
 }
 
@@ -37,7 +37,7 @@ impl Default for PoolTuning {
 }
 
 impl PoolTuning {
-    /// As set; versioned where there is a deployment.
+    /// From the settings; versioned if there is a deployment.
     pub fn new(settings: &WorkersSettings, deployment: Option<&WorkerDeploymentOptions>) -> Self {
         let [entity, resource, provisioning, jobs] = settings.tables().map(|(_, of, defaults)| {
             let worker =
@@ -49,8 +49,8 @@ impl PoolTuning {
 }
 
 impl QueueTuning {
-    /// How many workers each queue gets, where this process serves so many of its kind on so many cores: one for each core,
-    /// where nothing is set and workflows run there, since one worker runs all its workflow code on one thread.
+    /// How many workers each queue gets, if this process serves this many queues of its kind on this many cores: one for each core,
+    /// if the number is not set and workflows run there, because one worker runs all its workflow code on one thread.
     pub fn workers(&self, queues: usize, cores: usize) -> usize {
         match self.per_queue {
             Some(set) => set.get(),

@@ -1,4 +1,4 @@
-//! What a worker process does.
+//! The work of a worker process.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ pub enum Workload {
     Resource,
     /// Calls to targets.
     Provisioning,
-    /// Target entities, sweeps, tenant upkeep, and calls for unordered events that producers put on the shared jobs
+    /// Target entities, sweeps, tenant upkeep, and calls for unordered events on the shared jobs
     /// queues.
     Jobs,
 }
@@ -46,7 +46,7 @@ impl Workload {
         }
     }
 
-    /// Whether it calls targets: for orders, or (jobs) to see whether they are there.
+    /// Whether it calls targets: for orders, or (jobs) to probe them.
     pub fn calls_targets(self) -> bool {
         matches!(self, Self::All | Self::Provisioning | Self::Jobs)
     }
@@ -74,7 +74,7 @@ impl ShardRange {
     /// The shards of the range.
     ///
     /// # Errors
-    /// [`Fault`] with the code of a [`RoutingError`] where there are not so many.
+    /// [`Fault`] with the code of a [`RoutingError`] if there are not that many.
     pub fn shards(self, count: ShardCount) -> Result<Vec<ShardIndex>, Fault> {
         let shards: Result<Vec<_>, RoutingError> = (self.first..=self.last).map(|index| count.shard(index)).collect();
         shards.map_err(|error| {

@@ -12,72 +12,72 @@ use serde_json::{Value, json};
 
 use crate::edited::{edit, edit_each};
 
-/// One rule of the protocol, broken.
+/// One rule of the protocol, broken. `ARCHITECTURE.md` and the pages in `coordinator/docs/inside` explain the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Broken {
-    /// §4.9: after an unanswered attempt the next one sends without settling.
+    /// After an unanswered attempt the next one sends without settling.
     SendsWithoutSettling,
-    /// §4.5: a grant for a ticket that is not known yet is declined at once.
+    /// A grant for a ticket that is not known yet is declined at once.
     DeclinesTooEarly,
-    /// §4.5: the lease goes back after the first step of a release, not the last.
+    /// The lease goes back after the first step of a release, not the last.
     GivesBackAfterTheFirstStep,
-    /// §4.5: "not under the identity that the event named" counts as released, as in version 0.1.0.
+    /// "Not under the identity that the event named" counts as released, as in version 0.1.0.
     ConfirmsUnderOneIdentity,
-    /// §4.5: the lease goes back when the release is sent, not when it is confirmed.
+    /// The lease goes back when the release is sent, not when it is confirmed.
     GivesBackBeforeConfirmation,
-    /// §4.4: an order starts before it has all its leases.
+    /// An order starts before it has all its leases.
     StartsWithoutAllLeases,
-    /// §4.3: a step starts while an older accepted event waits for admission.
+    /// A step starts while an older accepted event waits for admission.
     OvertakesTheInbox,
-    /// §4.7: customers forget which epochs they gave back.
+    /// Customers forget which epochs they gave back.
     ForgetsEpochsGivenBack,
-    /// §4.7: a resource's epoch does not grow.
+    /// A resource's epoch does not grow.
     EpochsStandStill,
-    /// §4.6: customers forget recalls of epochs they have not seen.
+    /// Customers forget recalls of epochs they have not seen.
     ForgetsEarlyRecalls,
-    /// §4.6: no holder is asked to give anything back.
+    /// No holder is asked to give anything back.
     NeverRecalls,
-    /// §4.6: a release is told, without proof, that somebody else is the holder.
+    /// A release is told, without proof, that somebody else is the holder.
     AssumesHolders,
-    /// §4.6: a resource's message about an order that is not known yet is forgotten.
+    /// A resource's message about an order that is not known yet is forgotten.
     ForgetsEarlyNotices,
-    /// §4.1: customers forget what was settled last.
+    /// Customers forget what was settled last.
     ForgetsSettled,
-    /// §4.13: customers forget which orders are over.
+    /// Customers forget which orders are over.
     ForgetsOrders,
-    /// §4.3: resources forget finished tickets.
+    /// Resources forget finished tickets.
     ForgetsFinishedTickets,
-    /// §4.8: a resource without history does not ask the target first.
+    /// A resource without history does not ask the target first.
     SkipsTheLookUp,
-    /// §4.9: a forced release bypasses the living holder.
+    /// A forced release bypasses the living holder.
     ForcesWithoutAsking,
-    /// §4.12: an orphan is settled while a request of the dead customer may still take effect.
+    /// An orphan is settled while a request of the dead customer may still take effect.
     SettlesOrphansAtOnce,
-    /// §4.12: the death of a customer's entity is not noticed.
+    /// The death of a customer's entity is not noticed.
     IgnoresTheDead,
-    /// §4.12: a resource entity does not know that an earlier life of it was terminated.
+    /// A resource entity does not know that an earlier life of it was terminated.
     IsNotToldOfItsDeath,
-    /// §4.15: all effects leave before their cause is recorded, one after the other.
+    /// All effects leave before their cause is recorded, one after the other.
     LeavesBeforeItsCause,
-    /// §4.7, §4.15: epochs come from workflow time, and request ids name the position of a message only.
+    /// Epochs come from workflow time, and request ids name the position of a message only.
     NamesPositions,
-    /// §4.12: a customer that was reset continues as if nothing had happened, as in version 0.1.0.
+    /// A customer that was reset continues as if nothing had happened, as in version 0.1.0.
     NoticesNoReset,
-    /// §4.12: a customer that was reset believes that its leases are still its own.
+    /// A customer that was reset believes that its leases are still its own.
     BelievesItsLeases,
-    /// §4.12: a customer that was reset keeps its identity, so that everything granted to it since is its own.
+    /// A customer that was reset keeps its identity, so that everything granted to it since is its own.
     KeepsItsIncarnation,
-    /// §4.12: a resource that was reset continues as if nothing had happened, and grants at once.
+    /// A resource that was reset continues as if nothing had happened, and grants at once.
     ResourceNoticesNoReset,
-    /// §4.9: an attempt is the first one if its number is 1.
+    /// An attempt is the first one if its number is 1.
     GoesByTheAttemptNumber,
-    /// §4.9: a result that an operator entered in Temporal is accepted as the target's answer.
+    /// A result that an operator entered in Temporal is accepted as the target's answer.
     TakesResultsByHand,
-    /// §4.9: a holder that an operator entered in Temporal is accepted as the authority's answer.
+    /// A holder that an operator entered in Temporal is accepted as the authority's answer.
     TakesLookUpsByHand,
-    /// §4.12: the authority's answer about a number settles what a holder that was reset must do on other targets.
+    /// The authority's answer about a number settles what a holder that was reset must do on other targets.
     OneTargetSettlesIt,
-    /// §4.12: customers repeat what they want, but not what they have.
+    /// Customers repeat what they want, but not what they have.
     KeepsQuietAboutItsLease,
 }
 

@@ -1,5 +1,6 @@
-//! Temporal's own buttons, pressed in the middle of a hand-over while a release is in doubt (traces 15 to 17). The number is handed on
-//! only after the release is confirmed and no request of it can arrive any more.
+//! Temporal's own buttons, pressed in the middle of a hand-over while a release is in doubt (traces 15 to 17 of
+//! `tests/model/src/worlds/traces.rs`). The number is handed on only after the release is confirmed and no request of it can
+//! arrive any more.
 
 use interlock_adapters::sandbox::{Action, Rule};
 use interlock_worker_pools::Workload;

@@ -1,8 +1,10 @@
-//! The crates of the workspace, and their dependencies: these go in one direction only.
+//! The crates of the workspace, and their dependencies: these go in one direction only. One crate calls the Temporal server.
 
 mod modules;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
@@ -126,6 +128,26 @@ const HAS_NO_USE_FOR: [(&str, &[&str]); 11] = [
     ("interlock-model", &["temporalio", "tokio", "reqwest"]),
 ];
 
+/// The sources outside the client crate that may call Temporal's services.
+const MAY_CALL_TEMPORAL: [&str; 2] = [
+    // It waits for a server that this process has just started, before there is a client.
+    "coordinator/embedded-server/src/readiness.rs",
+    // It passes on the calls of the SDK's workers.
+    "coordinator/worker-pools/src/query_guard/proxy.rs",
+];
+
+/// What a source names if it calls Temporal's services itself.
+const CALLS_OF_TEMPORAL: [&str; 8] = [
+    "WorkflowService",
+    "OperatorService",
+    ".workflow_service()",
+    ".operator_service()",
+    ".start_activity(",
+    ".start_workflow(",
+    ".get_activity_handle(",
+    ".get_workflow_handle(",
+];
+
 /// The packages of the workspace, by name.
 fn rooms() -> BTreeMap<String, Package> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
@@ -164,6 +186,39 @@ fn a_crate_has_none_of_the_external_dependencies_that_it_must_not_have() {
             assert!(!forbidden.iter().any(|begin| used.starts_with(begin)), "{room} must not use {used}");
         }
     }
+}
+
+#[test]
+fn only_the_client_crate_calls_the_temporal_server() {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut callers = BTreeSet::new();
+    for (room, package) in rooms() {
+        let sources = package.manifest_path.parent().unwrap().join("src");
+        // The tests call the server as any client in any language can.
+        if ["interlock-client", "interlock-tests"].contains(&room.as_str()) {
+            continue;
+        }
+        for file in sources_below(sources.as_std_path()) {
+            let text = fs::read_to_string(&file).unwrap();
+            if CALLS_OF_TEMPORAL.iter().any(|call| text.contains(call)) {
+                callers.insert(file.strip_prefix(workspace).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    assert_eq!(callers, MAY_CALL_TEMPORAL.map(str::to_owned).into());
+}
+
+fn sources_below(folder: &Path) -> Vec<PathBuf> {
+    let mut sources = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources.extend(sources_below(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            sources.push(path);
+        }
+    }
+    sources
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Completions of workflow tasks are lost after their local activities ran (design §4.15), on a real server.
+//! Completions of workflow tasks are lost after their local activities ran (`coordinator/docs/inside/effects.md`), on a real server.
 //!
 //! The messages have been sent. The server retries the task later, with everything that arrived meanwhile before the timers and results
 //! that the first attempt knew.
@@ -26,8 +26,8 @@ fn workflow_id(scene: &Scene<'_>, resource: &ResourceId) -> String {
     scene.bed.platform.installation.routing.resource(&scene.tenant, resource).workflow_id
 }
 
-/// Trace 21. The first grant of a number depends on `resource` being fresh: on a timer, or on the answer of its authority. The grant is
-/// sent, and its task is lost. An older claim arrives before the task is retried.
+/// Trace 21 of `tests/model/src/worlds/traces.rs`. The first grant of a number depends on `resource` being fresh: on a timer, or on the
+/// answer of its authority. The grant is sent, and its task is lost. An older claim arrives before the task is retried.
 async fn an_older_claim_comes_after_a_grant_that_was_not_recorded(lossy: &LossyBed, kind: &str) {
     let scene = Scene::on(&lossy.bed);
     let (b, c, number) = (scene.customer("B"), scene.customer("C"), number());
@@ -72,8 +72,8 @@ fn no_other_customer_gets_a_fresh_number_after_the_task_of_its_first_grant_was_l
     });
 }
 
-/// Trace 22. A gives the number back, B gets a grant with an epoch, and the task is lost. B's return at that epoch counts, and C gets
-/// the number.
+/// Trace 22 of the same file. A gives the number back, B gets a grant with an epoch, and the task is lost. B's return at that epoch
+/// counts, and C gets the number.
 #[test]
 fn a_number_whose_grant_was_sent_in_a_lost_task_can_be_given_back() {
     run(async {

@@ -19,10 +19,10 @@ pub struct CodecKey {
 }
 
 impl CodecKey {
-    /// The key that a file or a setting holds: its 32 bytes as they are, or in base64, with white space around it ignored.
+    /// The key in a file or a setting: its 32 bytes, raw or in base64; white space around it is ignored.
     ///
     /// # Errors
-    /// A sentence on why it is none; it says nothing of the key.
+    /// Why it is not a valid key, as a sentence that reveals nothing of the key.
     pub fn read(written: &[u8]) -> Result<Self, String> {
         let of_length = |bytes: &[u8]| UnboundKey::new(&AES_256_GCM, bytes).map_err(|_| wrong_length(bytes.len()));
         let key = if written.len() == KEY_BYTES {
@@ -35,11 +35,11 @@ impl CodecKey {
         Ok(Self { key: LessSafeKey::new(key), random: SystemRandom::new() })
     }
 
-    /// Encrypts: a fresh random nonce, and what it sealed. The nonces are what limits a key to some billion payloads:
-    /// deploy/docs/data-at-rest.md says when to make the next one.
+    /// Encrypts: a fresh random nonce, then the sealed text. The random nonces limit a key to some billion payloads:
+    /// deploy/docs/data-at-rest.md says when to make a new one.
     ///
     /// # Errors
-    /// Where the system gives no random bytes.
+    /// If the system provides no random bytes.
     pub(super) fn seal(&self, mut plain: Vec<u8>) -> Result<Vec<u8>, Unspecified> {
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce)?;
@@ -51,7 +51,7 @@ impl CodecKey {
     /// Decrypts what [`CodecKey::seal`] made.
     ///
     /// # Errors
-    /// Where it is damaged, or was sealed by another key.
+    /// If it is damaged, or was sealed with another key.
     pub(super) fn open(&self, sealed: &[u8]) -> Result<Vec<u8>, Unspecified> {
         let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN).ok_or(Unspecified)?;
         let mut opened = sealed.to_vec();

@@ -1,4 +1,4 @@
-//! The keys that a process has, and what it can do with them.
+//! The keys of a process, and how it uses them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,30 +13,30 @@ use thiserror::Error;
 
 use super::key::CodecKey;
 
-/// The metadata that says how a payload is written.
+/// The metadata with the encoding of a payload.
 const ENCODING: &str = "encoding";
-/// Its value where it is encrypted: that of Temporal's samples.
+/// The value for an encrypted payload, as in Temporal's samples.
 const ENCRYPTED: &[u8] = b"binary/encrypted";
-/// The metadata that names the key: that of Temporal's samples.
+/// The metadata with the key's id, as in Temporal's samples.
 const KEY_ID: &str = "encryption-key-id";
 
 /// Why a payload could not be encrypted or decrypted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CodecError {
-    /// It is encrypted under a key that this process does not have. With the key it can be read.
+    /// It is encrypted under a key that this process does not have. With that key it can be read.
     #[error("{}: the payload is encrypted under the key '{key}', which is not among [codec] keys", self.code())]
     KeyUnknown {
-        /// The id of the key, as it stands there.
+        /// The id of the key, as given in the payload.
         key: String,
     },
-    /// It is damaged, or was encrypted under another key of that id: it can never be read.
+    /// It is damaged, or was encrypted under another key with that id: it can never be read.
     #[error("{}: the payload cannot be decrypted with the key '{key}': it is damaged, or the id was used for another \
              key", self.code())]
     Unreadable {
         /// The id of the key.
         key: String,
     },
-    /// The system gives no random bytes.
+    /// The system provides no random bytes.
     #[error("{}: the system does not provide random bytes for a nonce", self.code())]
     NotEncrypted,
 }
@@ -60,7 +60,7 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// The keys that the settings name, read from where they are.
+    /// Reads the keys that the settings name.
     ///
     /// # Errors
     /// [`Fault`] `codec_key_invalid` with the id or the file, or `codec_current_key_missing`.
@@ -95,12 +95,12 @@ impl KeyRing {
         self.current.is_some()
     }
 
-    /// The ids of its keys, in their order.
+    /// The ids of its keys, sorted.
     pub fn ids(&self) -> impl Iterator<Item = &KeyId> {
         self.keys.keys()
     }
 
-    /// Encrypts a payload under the current key; leaves it as it is where there is none.
+    /// Encrypts a payload under the current key; leaves it unchanged if there is none.
     ///
     /// # Errors
     /// [`CodecError::NotEncrypted`].
@@ -112,7 +112,7 @@ impl KeyRing {
         Ok(Payload { metadata: metadata.into(), data, ..Payload::default() })
     }
 
-    /// Decrypts a payload under the key that it names; leaves one that is not encrypted as it is.
+    /// Decrypts a payload under the key that it names; leaves it unchanged if it is not encrypted.
     ///
     /// # Errors
     /// [`CodecError::KeyUnknown`], [`CodecError::Unreadable`].
@@ -128,15 +128,15 @@ impl KeyRing {
     }
 }
 
-/// An id that somebody wrote, as a person may be shown it.
+/// An id from outside, shortened and escaped for a person.
 fn shown(id: &str) -> String {
-    /// The most of it that is worth showing, in characters.
+    /// The most of it that is shown, in characters.
     const SHOWN_MAX: usize = 64;
     id.chars().take(SHOWN_MAX).flat_map(char::escape_debug).collect()
 }
 
-/// The keys of a directory, each file a key by its name. What begins with a dot is left out: Kubernetes keeps its own links
-/// in there.
+/// Reads the keys in a directory; each file is a key, and its name the id. Names that start with a dot are ignored: Kubernetes keeps its
+/// own links there.
 fn read_directory(directory: &Path) -> Result<BTreeMap<KeyId, CodecKey>, Fault> {
     let unreadable =
         |error: std::io::Error| invalid(&format!("The directory of keys {}", directory.display()), &error.to_string());

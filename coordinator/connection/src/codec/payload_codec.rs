@@ -1,4 +1,4 @@
-//! The codec as the SDK wants it.
+//! The codec in the form that the SDK needs.
 
 use std::sync::Arc;
 
@@ -12,20 +12,20 @@ use temporalio_common::protos::temporal::api::common::v1::Payload;
 
 use super::key_ring::{CodecError, KeyRing};
 
-/// The converter of all clients and workers of a process: JSON, encrypted where the ring encrypts. Messages and stack traces
-/// of failures are encrypted with the rest then: they may name subscribers.
+/// The converter of all clients and workers of a process: JSON, encrypted if the ring encrypts. Then the messages and stack traces
+/// of failures are encrypted too: they may contain subscriber numbers.
 pub fn data_converter(ring: Arc<KeyRing>) -> DataConverter {
     let failures = DefaultFailureConverter::new(ring.encrypts());
     DataConverter::new(PayloadConverter::default(), failures, AtRest(ring))
 }
 
-/// Encrypts and decrypts all that the SDK sends and receives.
+/// Encrypts and decrypts everything that the SDK sends and receives.
 pub struct AtRest(pub Arc<KeyRing>);
 
 impl AtRest {
-    /// Decrypts one payload. What can never be read is handed on as it is: the one who wanted it then says that it is no JSON,
-    /// and an event ends as rejected, where a failure here would fail its customer's workflow tasks for ever. A key that is
-    /// not there is another matter: somebody can add it, and nothing may be lost meanwhile.
+    /// Decrypts one payload. A payload that can never be read is passed on unchanged: its reader then fails to parse it as JSON,
+    /// and an event is rejected, while an error here would fail its customer's workflow tasks forever. A missing key is
+    /// different: it can still be added, and nothing may be lost meanwhile.
     fn decrypt(&self, payload: Payload) -> Result<Payload, CodecError> {
         match self.0.decrypt(&payload) {
             Err(error @ CodecError::Unreadable { .. }) => {
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(read.failure().message, "12065551234 is in use");
     }
 
-    /// Prints what deploy/docs/data-at-rest.md says of costs; only the sizes are the same on every machine.
+    /// Prints the costs that deploy/docs/data-at-rest.md lists; only the sizes are the same on every machine.
     #[tokio::test]
     #[allow(clippy::cast_precision_loss, reason = "shown to a person")]
     async fn what_the_codec_costs() {

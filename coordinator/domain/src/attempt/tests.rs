@@ -52,7 +52,7 @@ fn what_an_older_attempt_left_says_nothing_about_the_one_that_vanished_since() {
     assert_eq!(first_move(&third, &capabilities(OnAmbiguous::Verify)), Move::Verify { wait_ms: 10_000 + 35_000 });
 }
 
-/// Waits for the end of what may still be sending and landing, and reads back.
+/// Waits until requests that may still be sent or arrive have ended, and reads back.
 const SETTLES: Move = Move::Verify { wait_ms: 10_000 + 35_000 };
 
 #[test]

@@ -1,8 +1,8 @@
-//! Amending: what corrected event data make of the arguments of steps that wait for a person, or have not begun.
+//! Amending: which new arguments follow from corrected event data, for steps that wait for a person or have not started.
 //!
-//! A person speaks in fields of the event, as a producer does. Each field is held to its own part of the event type's
-//! schema, and every argument that names it is filled anew. What a claim says cannot be amended: the lease would protect
-//! something else than what the step changes.
+//! A person gives fields of the event, as a producer does. Each field is validated by its own part of the event type's
+//! schema, and every argument that uses it is filled again. The fields of a claim cannot be amended: the lease would protect
+//! something other than what the step changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,10 +16,10 @@ use crate::error_code::ErrorCode;
 use crate::ids::{CustomerId, TenantId};
 use crate::order::Rejection;
 
-/// What a compensation's name has after that of the step which it undoes.
+/// The suffix that makes a step's name into that of its compensation.
 pub(crate) const UNDO_SUFFIX: &str = ".undo";
 
-/// An order that is to be amended, as its customer shows it.
+/// The order to amend, as its customer shows it.
 #[derive(Debug, Clone, Copy)]
 pub struct AmendedOrder<'a> {
     /// The tenant.
@@ -39,19 +39,19 @@ pub struct AmendedOrder<'a> {
 pub struct AmendableStep<'a> {
     /// Its name in the order.
     pub name: &'a str,
-    /// Whether it waits for a person; else it has not begun.
+    /// Whether it waits for a person; otherwise it has not started.
     pub is_held: bool,
     /// Whether it is a release that waits for the identity under which the target has the resource
-    /// (`release_unconfirmed`): then a field that only says the party of a claim may be given.
+    /// (`release_unconfirmed`): then a field that only gives the party of a claim may be amended.
     pub seeks_identity: bool,
 }
 
-/// New arguments, by step and name.
+/// New arguments, by step and argument name.
 pub type Amendment = BTreeMap<String, Map<String, Value>>;
 
 impl Catalog {
-    /// What these fields of the event's data make of the order's arguments. Of an event that makes two orders the fields
-    /// are those of the event type that the half is planned as.
+    /// The new arguments that follow from these fields of the event's data. For an event that makes two orders, the fields
+    /// are those of the event type by which this order is planned.
     ///
     /// # Errors
     /// A [`Rejection`]: `amend_nothing`, `amend_unknown_field`, `amend_unused_field`, `amend_changes_claim`,
@@ -97,7 +97,7 @@ impl Catalog {
         }
     }
 
-    /// The rules by which the order was planned: of an event that makes two orders those of the half that has its steps.
+    /// The rules by which the order was planned: for an event that makes two orders, those of the part that has its steps.
     fn order_rule(&self, order: &AmendedOrder<'_>) -> Result<(&EventRule, &OrderRule), Rejection> {
         let unknown = || {
             let detail = format!("The catalog has no event type {} that creates this order.", order.event_type);
@@ -108,9 +108,9 @@ impl Catalog {
             Body::Order(rule) => return Ok((event, rule)),
             Body::Split { from, to } => (from, to),
         };
-        let halves = [from, to].into_iter().filter_map(|half| self.rule(&half.planned_as.1));
-        let mut orders = halves.filter_map(|half| match &half.body {
-            Body::Order(rule) => Some((half, rule)),
+        let planned_as = [from, to].into_iter().filter_map(|part| self.rule(&part.planned_as.1));
+        let mut orders = planned_as.filter_map(|event| match &event.body {
+            Body::Order(rule) => Some((event, rule)),
             Body::Split { .. } => None,
         });
         let has_steps = |rule: &OrderRule| order.steps.iter().all(|step| step_rule(step.name, &rule.steps).is_some());
@@ -122,7 +122,7 @@ fn refuse(code: ErrorCode, detail: impl Into<String>) -> Rejection {
     Rejection::new(code, detail)
 }
 
-/// Refuses the fields that a claim is made of; where an identity is sought, not those that only say the party.
+/// Refuses the fields that a claim is made of; if an identity is sought, the fields that only give the party are allowed.
 fn check_claims(rule: &OrderRule, data: &Map<String, Value>, seeks_identity: bool) -> Result<(), Rejection> {
     let claimed = if seeks_identity { resource_fields(rule) } else { claimed_fields(rule) };
     match data.keys().find(|field| claimed.iter().any(|path| path.first() == Some(*field))) {
@@ -137,7 +137,7 @@ fn check_claims(rule: &OrderRule, data: &Map<String, Value>, seeks_identity: boo
     }
 }
 
-/// Fields that must differ must be given together: what the event said is not known any more.
+/// Fields that must differ must be amended together: the original values are no longer known.
 fn check_distinct(event: &EventRule, data: &Map<String, Value>) -> Result<(), Rejection> {
     let paths: Vec<&FieldPath> = event.distinct.iter().map(|(_, path)| path).collect();
     let given = |path: &FieldPath| data.contains_key(&path[0]);
@@ -157,7 +157,7 @@ fn check_distinct(event: &EventRule, data: &Map<String, Value>) -> Result<(), Re
     Ok(())
 }
 
-/// The arguments of a step that name one of the fields, filled anew.
+/// The arguments of a step that use one of the fields, filled again.
 fn arguments(step: &StepRule, facts: &Facts<'_>) -> Result<Map<String, Value>, Rejection> {
     let mut arguments = Map::new();
     for (name, argument) in &step.with {
@@ -179,12 +179,12 @@ fn arguments(step: &StepRule, facts: &Facts<'_>) -> Result<Map<String, Value>, R
     Ok(arguments)
 }
 
-/// Whether an argument of the step names the field.
+/// Whether an argument of the step uses the field.
 fn names_in(step: &StepRule, field: &str) -> bool {
     step.with.iter().any(|(_, argument)| fields_of(argument).iter().any(|path| path[0] == field))
 }
 
-/// The rule by which a step of this name was planned. Repetitions are numbered on from the steps of the same operation.
+/// The rule by which a step of this name was planned. Repetitions are numbered after the steps of the same operation.
 fn step_rule<'a>(name: &str, steps: &'a [StepRule]) -> Option<&'a StepRule> {
     let name = name.strip_suffix(UNDO_SUFFIX).unwrap_or(name);
     let by_name = steps.iter().find(|step| step.name == name);
@@ -209,14 +209,14 @@ fn claimed_fields(rule: &OrderRule) -> Vec<&FieldPath> {
     fields
 }
 
-/// The fields that the resources of claims are made of, and the parties that they have later.
+/// The fields that the resources of claims, and their later parties, are made of.
 fn resource_fields(rule: &OrderRule) -> Vec<&FieldPath> {
     let claims = rule.claims.iter();
     let templates = claims.flat_map(|claim| claim.resource.template().into_iter().chain(&claim.target_identity_after));
     templates.flat_map(fields_of_template).collect()
 }
 
-/// The arguments of a step that say what a claim says: by a field that a claim is made of, or around it or within it, or
+/// The arguments of a step that repeat what a claim says: by a field of a claim, by one that contains it or is contained in it, or
 /// by the resource for which the step is repeated. Sorted.
 pub(super) fn fixed_arguments(rule: &OrderRule, step: &StepRule) -> Vec<String> {
     let claimed = claimed_fields(rule);
@@ -232,7 +232,7 @@ pub(super) fn fixed_arguments(rule: &OrderRule, step: &StepRule) -> Vec<String> 
     fixed
 }
 
-/// The arguments of a step that carry the party of a claim, and are no part of a resource that the step names. Sorted.
+/// The arguments of a step that carry the party of a claim and are not part of a resource that the step names. Sorted.
 pub(super) fn target_identity_arguments(rule: &OrderRule, step: &StepRule) -> Vec<String> {
     let target_identities: Vec<&Template> =
         rule.claims.iter().filter_map(|claim| claim.target_identity.as_ref()).collect();
@@ -273,10 +273,10 @@ fn uses_held(argument: &Argument) -> bool {
 }
 
 impl DataSchema {
-    /// Some fields of the data, each in its form, if each is valid by itself.
+    /// Some fields of the data, normalised, if each is valid by itself.
     ///
     /// # Errors
-    /// `invalid_data`; `amend_not_validated` where the schema ties the fields together so that none can be judged alone.
+    /// `invalid_data`; `amend_not_validated` if the schema ties the fields together, so that none can be validated alone.
     fn admit_fields(&self, fields: &Map<String, Value>) -> Result<Map<String, Value>, Rejection> {
         let alone = self.of_single_fields().map_err(|reason| {
             let detail = format!("The schema of this event type cannot validate single fields: {reason}.");
@@ -315,7 +315,7 @@ properties.number = { type = "string", format = "msisdn" }
 "##;
 
     fn catalog() -> Catalog {
-        // The checker takes no `$ref` for text; the type is said beside it.
+        // The checker accepts no `$ref` for text, so the type is given in addition.
         let text =
             TEXT.replace("{ \"$ref\" = \"#/$defs/speed\" }", "{ \"$ref\" = \"#/$defs/speed\", type = \"integer\" }");
         Catalog::parse(&text).unwrap()
@@ -436,7 +436,7 @@ properties.number = { type = "string", format = "msisdn" }
     }
 
     #[test]
-    fn a_half_goes_by_the_event_type_that_it_is_planned_as() {
+    fn an_order_of_a_split_event_uses_the_event_type_by_which_it_is_planned() {
         let reference = Catalog::reference();
         let refused = |step| amend(&reference, "number.moved", &[held(step)], json!({"imsi": "00101"})).unwrap_err();
         assert_eq!(refused("hss.release_number"), "amend_changes_claim");

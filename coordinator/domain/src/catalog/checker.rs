@@ -1,5 +1,5 @@
-//! What the parts of a catalog must be to each other. Each rule here keeps a plan from being built that the machines could
-//! not carry out; all faults are told at once.
+//! The rules that the parts of a catalog must follow together. Each rule prevents a plan that the machines could not
+//! execute; all faults are reported at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::ids::ResourceKind;
 use crate::order::{ClaimMode, Late, OnFailure, ReleaseWhen};
 use crate::toml_text::{Faults, Spot};
 
-/// Checks all event types, and sets the sequence of their steps.
+/// Checks all event types, and sets the order in which their steps are planned.
 pub(super) fn check(
     kinds: &BTreeMap<ResourceKind, KindRule>,
     rules: &mut BTreeMap<String, EventRule>,
@@ -40,7 +40,7 @@ pub(super) fn check(
     }
 }
 
-/// Finds the arguments that name one of the resources that a step means as `KIND/*`: those that are one field of the kind's form.
+/// Finds the arguments that name one of the resources that a step covers with `KIND/*`: those made of one field of the kind's form.
 fn name_held_arguments(order: &mut OrderRule, schema: &DataSchema) {
     for step in order.steps.iter_mut().filter(|step| step.each.is_none()) {
         let Some(form) = step.each_held().and_then(Pattern::kind).and_then(|kind| Form::of(kind.as_str())) else {
@@ -84,7 +84,7 @@ fn check_half(half: &HalfRule, schema: &DataSchema, rules: &BTreeMap<String, Eve
     }
 }
 
-/// A field that a template names must always be there: a plan has no blanks.
+/// A field that a template uses must always be present: a plan has no gaps.
 fn require_field(schema: &DataSchema, path: &FieldPath, needed: FieldUse, spot: &Spot, faults: &mut Faults<'_>) {
     let name = path.join(".");
     match (schema.field(path), needed) {
@@ -148,7 +148,7 @@ impl OrderCheck<'_> {
         }
     }
 
-    /// What the customer must have before the order begins.
+    /// What the customer must have before the order starts.
     fn check_required(&self, required: &Pattern, spot: &Spot, faults: &mut Faults<'_>) {
         if let Some(kind) = required.kind()
             && !self.kinds.contains_key(kind)
@@ -168,7 +168,7 @@ impl OrderCheck<'_> {
         }
     }
 
-    /// The settings of the whole order against each other.
+    /// Checks the settings of the whole order against each other.
     fn check_manner(&self, faults: &mut Faults<'_>) {
         let order = self.order;
         let is_unordered = order.ordering == Ordering::None;
@@ -287,7 +287,7 @@ impl OrderCheck<'_> {
         }
     }
 
-    /// How a resource that a step names is claimed.
+    /// How the order claims a resource that a step names.
     fn claimed(&self, step: &StepRule, resource: &Pattern) -> Option<ClaimMode> {
         let mut claims = self.order.claims.iter();
         match resource {

@@ -1,4 +1,4 @@
-//! Each fault of a catalog is found, at its line, and all of them at once.
+//! Each fault of a catalog is found, with its line, and all of them at once.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn faults(text: &str) -> Vec<(usize, &'static str)> {
     Catalog::parse(text).err().unwrap_or_default().iter().map(|fault| (fault.line, fault.code.as_str())).collect()
 }
 
-/// A sound catalog of one event type, with these lines in its place.
+/// A valid catalog of one event type, with these lines in place of its own.
 fn with(claims: &str, steps: &str, more: &str) -> String {
     format!(
         "[resources.n]\n[resources.m]\n[events.t]\n\

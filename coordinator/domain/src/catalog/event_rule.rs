@@ -30,7 +30,7 @@ pub enum Ordering {
 #[derive(Debug, Clone)]
 pub(super) struct EventRule {
     pub(super) schema: DataSchema,
-    /// Fields whose values must all differ, and where they are written.
+    /// Fields whose values must all differ, and their places in the text.
     pub(super) distinct: Vec<(Spot, FieldPath)>,
     pub(super) body: Body,
 }
@@ -53,21 +53,21 @@ pub(super) struct OrderRule {
     pub(super) expires_after_ms: Option<u64>,
     pub(super) due_within_ms: Option<u64>,
     pub(super) claims: Vec<ClaimRule>,
-    /// What the customer must have before the order begins, and where that is written; none where nothing is said of it.
+    /// What the customer must have before the order starts, with the places in the text; none if the catalog does not say.
     pub(super) requires: Option<Vec<RequireRule>>,
     pub(super) steps: Vec<StepRule>,
-    /// Whether all claims and steps that are written could be read; what is missing is not held against the others.
+    /// Whether all claims and steps could be read. If not, references to missing ones are not reported.
     pub(super) is_complete: bool,
-    /// The indices of the steps, each after all those it comes after; the checker sets it.
+    /// The indices of the steps, each after all those that it comes after; the checker sets it.
     pub(super) sequence: Vec<usize>,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct HalfRule {
     pub(super) spot: Spot,
-    /// The field that names the half's customer.
+    /// The field that names the customer of this one of the two orders.
     pub(super) customer: FieldPath,
-    /// The event type that it is planned as, and where that is written.
+    /// The event type by which it is planned, and its place in the text.
     pub(super) planned_as: (Spot, String),
     /// The data of that event.
     pub(super) with: Vec<(String, Argument)>,
@@ -88,14 +88,14 @@ pub(super) struct ClaimRule {
 pub(super) struct RequireRule {
     pub(super) spot: Spot,
     pub(super) resource: Pattern,
-    /// Whether the customer may also use a resource that nobody is known to have.
+    /// Whether the customer may also use a resource that has no known holder.
     pub(super) first_use: bool,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct StepRule {
     pub(super) spot: Spot,
-    /// `{role}.{operation}`, with `#2` where it comes again.
+    /// `{role}.{operation}`, with `#2` for the second step of the same operation.
     pub(super) name: String,
     pub(super) role: Role,
     pub(super) operation: String,
@@ -184,7 +184,7 @@ impl OrderRule {
     }
 }
 
-/// The steps that could be read, and whether that is all of them.
+/// The steps that could be read, and whether these are all.
 fn read_steps(section: &mut Section<'_>, timing: &Timing, faults: &mut Faults<'_>) -> (Vec<StepRule>, bool) {
     let mut steps: Vec<StepRule> = Vec::new();
     let Some(entry) = section.require("steps", faults) else { return (steps, false) };
@@ -285,20 +285,20 @@ impl StepRule {
 }
 
 impl StepRule {
-    /// The held resources for each of which it is planned, whatever the event names: those of its `each`, or those that it names as
+    /// The held resources for each of which it is planned, whatever the event names: those of `each`, or those named by
     /// `KIND/*`.
     pub(super) fn each_held(&self) -> Option<&Pattern> {
         let named = || self.resources.iter().map(|(_, pattern)| pattern).find(|pattern| pattern.is_all_of_a_kind());
         self.each.as_ref().or_else(named)
     }
 
-    /// Whether it names all that the customer holds (`*`): it is not for one who holds nothing.
+    /// Whether it names all that the customer holds (`*`): it is left out if the customer holds nothing.
     pub(super) fn names_all_held(&self) -> bool {
         self.resources.iter().any(|(_, pattern)| matches!(pattern, Pattern::Held(None)))
     }
 }
 
-/// The name of a step that `again` others of this role and operation come before.
+/// The name of a step that comes after `again` other steps of the same role and operation.
 pub(super) fn step_name(role: &Role, operation: &str, again: usize) -> String {
     if again == 0 { format!("{role}.{operation}") } else { format!("{role}.{operation}#{}", again + 1) }
 }
@@ -322,7 +322,7 @@ pub(super) fn operation(section: &mut Section<'_>, faults: &mut Faults<'_>) -> O
     operation_name(&entry, faults)
 }
 
-/// An operation's name: it may become a part of a URL.
+/// An operation's name: it may become part of a URL.
 fn operation_name(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<String> {
     let text = entry.text(faults)?;
     let is_sound = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));

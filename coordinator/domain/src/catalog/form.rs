@@ -1,5 +1,5 @@
-//! The forms of telephony ids, used as `format` in the catalog's JSON Schemas: a field of such a form is brought into its
-//! one spelling before anything is compared with it, so that one number is one resource however it was written.
+//! The forms of telephony ids, used as `format` in the catalog's JSON Schemas. A field of such a form is normalised
+//! before anything is compared with it, so that one number is one resource, however it was written.
 
 /// The most digits of an MSISDN (E.164).
 pub const MSISDN_DIGITS_MAX: usize = 15;
@@ -37,10 +37,10 @@ impl Form {
         Self::ALL.into_iter().find(|form| form.as_str() == name)
     }
 
-    /// The one spelling of `text`: digits only. Of an MSISDN a leading `+`, spaces and dashes are taken away.
+    /// Normalises `text` to digits only. For an MSISDN, a leading `+`, spaces and dashes are removed.
     ///
     /// # Errors
-    /// A sentence on what the form asks for. It does not repeat the text, which is personal data.
+    /// A sentence on what the form requires. It does not repeat the text, which is personal data.
     pub fn normalise(self, text: &str) -> Result<String, &'static str> {
         let digits = match self {
             Self::Msisdn => {
@@ -56,7 +56,7 @@ impl Form {
         };
         let is_sound = digits.bytes().all(|byte| byte.is_ascii_digit())
             && (digits_min..=digits_max).contains(&digits.len())
-            // No country code begins with 0: this is a number in national form, which would be another resource.
+            // No country code begins with 0: this is a number in national format, which would be another resource.
             && !(self == Self::Msisdn && digits.starts_with('0'));
         if is_sound { Ok(digits) } else { Err(self.expected()) }
     }

@@ -10,17 +10,17 @@ use crate::limits::EntityLimits;
 use crate::order::{Authority, ResourcePolicy};
 use crate::toml_text::{Entry, Faults, Section};
 
-/// How long a resource entity without history waits before its first grant where the kind does not say, in
-/// milliseconds: more than the clocks of two servers differ.
+/// How long a resource entity without history waits before its first grant, in milliseconds, unless the kind
+/// says otherwise: more than the clocks of two servers differ.
 pub const FRESH_WAIT_MS: u64 = 5_000;
-/// How long a request of a dead customer entity may still land where the kind does not say, in milliseconds: three
-/// times the default time of an attempt.
+/// How long a request of a dead customer entity may still arrive, in milliseconds, unless the kind says otherwise: three
+/// times the default time-out of an attempt.
 pub const ORPHAN_SETTLE_MS: u64 = 90_000;
 
 /// A resource kind.
 #[derive(Debug, Clone)]
 pub(super) struct KindRule {
-    /// The scope that several tenants share; else each tenant's own.
+    /// The scope that several tenants share; otherwise each tenant has its own.
     pub(super) realm: Option<RealmId>,
     authority: Option<(Role, String)>,
     orphan_settle_ms: u64,
@@ -53,7 +53,7 @@ impl KindRule {
         self.authority.as_ref().map(|(role, _)| role)
     }
 
-    /// What travels with each ticket of this kind.
+    /// What each ticket of this kind carries.
     pub(super) fn policy(&self, targets: &BTreeMap<Role, TargetId>, limits: &EntityLimits) -> ResourcePolicy {
         let authority = self.authority.as_ref().map(|(role, operation)| Authority {
             target: targets.get(role).cloned().unwrap_or_else(|| TargetId::from(role)),

@@ -1,4 +1,4 @@
-//! Resources as a list names them, which must be the resources that events mean.
+//! Resources as an import list names them. They must be the same resources that events name.
 
 use super::Catalog;
 use super::event_rule::Body;
@@ -9,7 +9,7 @@ use crate::ids::{ResourceId, ResourceKind};
 use crate::order::Rejection;
 
 impl Catalog {
-    /// The resource that a list means: its id in the one spelling that events of this catalog bring such ids into.
+    /// The resource that a list names, with its id normalised as in events of this catalog.
     ///
     /// # Errors
     /// `bad_id`, or `kind_not_in_catalog`.
@@ -23,7 +23,7 @@ impl Catalog {
         }
         let form = self.patterns().find_map(|(known, form)| form.filter(|_| *known == kind));
         let id = match form {
-            // The text is personal data, and not repeated.
+            // The text is personal data and is not repeated.
             Some(form) => form.normalise(id).map_err(|what| bad(format!("the id {what}")))?,
             None => id.to_owned(),
         };

@@ -1,7 +1,7 @@
 //! The catalog: for each event type its ordering, the JSON Schema of its data, its claims and its steps, as one TOML text.
 //! The shipped one is `reference.toml`, which explains each key where it is first used.
 //!
-//! [`Catalog::parse`] is the only way in; it tells *every* fault of a text. [`Catalog::plan`] makes an order of an event.
+//! [`Catalog::parse`] is the only way in; it reports *every* fault of a text. [`Catalog::plan`] makes an order from an event.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
@@ -51,7 +51,7 @@ const DURATION_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1000;
 /// The text of the catalog that is shipped.
 pub const REFERENCE_TEXT: &str = include_str!("reference.toml");
 
-/// A sound catalog. Clones share it.
+/// A valid catalog. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Catalog {
     inner: Arc<Inner>,
@@ -68,12 +68,12 @@ impl Catalog {
     /// Reads a catalog.
     ///
     /// # Errors
-    /// Every fault of the text, by line. Where the text is no TOML, only the faults that make it so.
+    /// Every fault of the text, by line. If the text is not valid TOML, only the syntax errors.
     pub fn parse(text: &str) -> Result<Self, Vec<TomlFault>> {
         let mut faults = Faults::of(text);
         let document = toml_text::read(text, &mut faults);
         if !faults.is_empty() {
-            // What a broken text seems to say would only add faults that nobody wrote.
+            // A text with syntax errors seems to say things that its author did not write.
             return Err(faults.sorted());
         }
         let mut root = toml_text::Section::root(&document);
@@ -101,7 +101,7 @@ impl Catalog {
         REFERENCE.clone()
     }
 
-    /// The SHA-256 of the text, its first 16 hex digits.
+    /// The first 16 hex digits of the SHA-256 of the text.
     pub fn digest(&self) -> &str {
         &self.inner.digest
     }
@@ -111,7 +111,7 @@ impl Catalog {
         self.inner.rules.keys().map(String::as_str)
     }
 
-    /// Whether events of this type take a turn; `None` where the type is unknown.
+    /// Whether events of this type take a turn; `None` if the type is unknown.
     pub fn ordering(&self, event_type: &str) -> Option<Ordering> {
         Some(match &self.rule(event_type)?.body {
             Body::Order(order) => order.ordering,
@@ -119,9 +119,9 @@ impl Catalog {
         })
     }
 
-    /// The event types of which the catalog does not say how they prove their right, sorted: they take a turn, and claim nothing and
-    /// have no `requires`, or a step names something that they neither claim nor require ([`Self::unproven_field`]). Whoever may
-    /// submit one changes at the targets whatever it names. `requires = []` says that this is meant.
+    /// The event types for which the catalog does not say how they prove their right, sorted: they take a turn, and claim nothing and
+    /// have no `requires`, or a step names something that they neither claim nor require ([`Self::unproven_field`]). Anyone who may
+    /// submit one can change, at the targets, whatever it names. `requires = []` says that this is intended.
     pub fn unprotected(&self) -> impl Iterator<Item = &str> {
         let is_unprotected = |rule: &EventRule| match &rule.body {
             Body::Order(order) => proof::is_unprotected(order, &rule.schema, &self.inner.kinds),
@@ -130,8 +130,8 @@ impl Catalog {
         self.inner.rules.iter().filter(move |(_, rule)| is_unprotected(rule)).map(|(name, _)| name.as_str())
     }
 
-    /// The first field of an event type that names a resource on which a step acts, and that the type neither claims nor requires: its
-    /// kind, and the field as it is written.
+    /// The first field of an event type that names a resource on which a step acts without a claim or `requires`: the
+    /// resource's kind, and the field as it is written.
     pub fn unproven_field(&self, event_type: &str) -> Option<(ResourceKind, String)> {
         let rule = self.rule(event_type)?;
         match &rule.body {
@@ -140,8 +140,8 @@ impl Catalog {
         }
     }
 
-    /// How soon, in milliseconds from acceptance, an order of this type should be done, where the catalog says so. A
-    /// later one is overdue in views and alerts; nothing else happens to it.
+    /// How soon, in milliseconds from acceptance, an order of this type should be done, if the catalog says so. A
+    /// later one is shown and alerted as overdue; it has no other effect.
     pub fn due_within_ms(&self, event_type: &str) -> Option<u64> {
         match &self.rule(event_type)?.body {
             Body::Order(order) => order.due_within_ms,
@@ -149,7 +149,7 @@ impl Catalog {
         }
     }
 
-    /// Which half an event stands for, where its type makes two orders; `None` for all others.
+    /// Which of the two orders an event stands for, if its type makes two; `None` for all others.
     pub fn half(&self, event: &Event) -> Option<Half> {
         match &self.rule(&event.event_type)?.body {
             Body::Order(_) => None,
@@ -157,7 +157,7 @@ impl Catalog {
         }
     }
 
-    /// The id of the order that an event makes at its subject.
+    /// The id of the order that an event makes for its subject.
     pub fn order_id(&self, tenant: &TenantId, event: &Event) -> OrderId {
         event.order_id(tenant, self.half(event))
     }
@@ -182,7 +182,7 @@ impl Catalog {
         self.inner.kinds.iter().filter_map(|(kind, rule)| Some((kind.clone(), rule.realm.clone()?))).collect()
     }
 
-    /// What a resource entity needs to know of a kind; `targets` maps the authority's role. Of a kind that the catalog
+    /// What a resource entity needs to know of a kind; `targets` maps the authority's role. For a kind that the catalog
     /// does not have: no authority, and the default times.
     pub fn policy(
         &self,

@@ -1,4 +1,4 @@
-//! Which resources a claim or a step means: one (`msisdn/{msisdn}`), or those that the customer holds (`msisdn/*`, `*`).
+//! Which resources a claim or a step names: one (`msisdn/{msisdn}`), or those that the customer holds (`msisdn/*`, `*`).
 
 use super::template::{Facts, Piece, Template};
 use crate::error_code::ErrorCode;
@@ -15,7 +15,7 @@ pub(super) enum Pattern {
 }
 
 impl Pattern {
-    /// Reads a pattern, noting a fault where it is none.
+    /// Reads a pattern; notes a fault if it is invalid.
     pub(super) fn read(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<Self> {
         let text = entry.text(faults)?;
         Self::parse(text).map_err(|what| faults.add(&entry.spot, ErrorCode::BadTemplate, format!("{what}."))).ok()
@@ -37,7 +37,7 @@ impl Pattern {
         Ok(Self::One { kind, id: Template::parse(id)? })
     }
 
-    /// The kind, where it is of one kind.
+    /// The kind, if the pattern names one.
     pub(super) fn kind(&self) -> Option<&ResourceKind> {
         match self {
             Self::One { kind, .. } | Self::Held(Some(kind)) => Some(kind),
@@ -45,7 +45,7 @@ impl Pattern {
         }
     }
 
-    /// Whether it means a held resource of this kind.
+    /// Whether it includes held resources of this kind.
     pub(super) fn holds(&self, kind: &ResourceKind) -> bool {
         match self {
             Self::One { .. } => false,
@@ -53,12 +53,12 @@ impl Pattern {
         }
     }
 
-    /// Whether it means all held resources of one kind: `KIND/*`.
+    /// Whether it names all held resources of one kind: `KIND/*`.
     pub(super) fn is_all_of_a_kind(&self) -> bool {
         matches!(self, Self::Held(Some(_)))
     }
 
-    /// Its template, where it means one resource.
+    /// Its template, if it names one resource.
     pub(super) fn template(&self) -> Option<&Template> {
         match self {
             Self::One { id, .. } => Some(id),
@@ -71,7 +71,7 @@ impl Pattern {
         self.template().is_some_and(|id| matches!(id.pieces.as_slice(), [Piece::Given(_)]) && id.uses_held())
     }
 
-    /// The resource, where it means one.
+    /// The resource, if it names one.
     pub(super) fn render(&self, facts: &Facts<'_>) -> Option<Result<ResourceId, Rejection>> {
         let Self::One { kind, id } = self else { return None };
         let resource = id.render(facts).and_then(|id| {

@@ -1,5 +1,5 @@
-//! Planning: what the catalog makes of one event. It depends on nothing but its arguments, so that the same event gives the
-//! same plan, and what it gives is recorded.
+//! Planning: which order the catalog makes of an event. It depends only on its arguments, so the same event gives the
+//! same plan, and the plan is recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +17,8 @@ use crate::ids::{CustomerId, OrderId, ResourceId, Role, TargetId, TenantId, Time
 use crate::limits::EntityLimits;
 use crate::order::{Claim, ClaimMode, Plan, PlannedStep, Rejection};
 
-/// The most claims of one plan, and the most steps. Only an order that releases all that a customer holds comes near; one
-/// that would be larger is rejected as `plan_too_large`, since a plan is recorded in one piece.
+/// The most claims, and the most steps, of one plan. Only an order that releases all that a customer holds comes near it; a
+/// larger one is rejected as `plan_too_large`, because a plan is recorded in one piece.
 pub const PLAN_PARTS_MAX: usize = 500;
 
 /// The resources that a customer holds or has an open assign of, each with the name under which targets know the customer there.
@@ -29,20 +29,20 @@ pub type Holdings = BTreeMap<ResourceId, Option<String>>;
 pub struct PlanContext<'a> {
     /// The tenant.
     pub tenant: &'a TenantId,
-    /// The customer whose entity plans: an event whose subject is another one is rejected as `wrong_customer`.
+    /// The customer whose entity plans: an event with another subject is rejected as `wrong_customer`.
     pub customer: &'a CustomerId,
-    /// When that entity took the event in: the time of a half that is passed on and says none itself.
+    /// When that entity accepted the event. It is also the time of a passed-on event that has none of its own.
     pub accepted_at: Timestamp,
-    /// The instances that the tenant's settings map roles to; a role that is missing is its own target.
+    /// The target instances that the tenant's settings map roles to; for a role that is missing, the target has the role's name.
     pub targets: &'a BTreeMap<Role, TargetId>,
-    /// What the customer holds, and under which party where that is known. For an order that releases all, put in what
-    /// its older open orders assign too, else it comes to the customer after its end.
+    /// What the customer holds, and under which party if that is known. For an order that releases all, include what
+    /// its older open orders assign, because it runs after them.
     pub holdings: &'a Holdings,
-    /// The limits of the entities: they travel with each claim, and an event passed on is held to the limit of an event.
+    /// The limits of the entities: each claim carries them, and an event that is passed on must keep the limit of an event.
     pub limits: &'a EntityLimits,
 }
 
-/// The half of an event that is to be passed on, by signal-with-start, before the giving half is recorded.
+/// The event that must be passed on to the receiving customer, by signal-with-start, before the giving order is recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Forward {
     /// The receiving customer.
@@ -60,7 +60,7 @@ pub struct Planned {
     pub order: OrderId,
     /// Its plan. Step names are unique, each step's resources are claimed, and no resource is claimed twice.
     pub plan: Plan,
-    /// The other half, where the event makes two orders and this is the giving one.
+    /// The event to pass on, if the event makes two orders and this is the giving one.
     pub forward: Option<Forward>,
 }
 
@@ -89,8 +89,8 @@ impl Catalog {
         }
     }
 
-    /// Whether the event is one that the catalog takes: its type, its role and its data. What depends on the customer's
-    /// state is left to [`Self::plan`].
+    /// Checks that the catalog accepts the event: its type, role and data. [`Self::plan`] checks what depends on the customer's
+    /// state.
     ///
     /// # Errors
     /// `unknown_event_type`, `unexpected_role`, `invalid_data`, `not_distinct`.
@@ -98,7 +98,7 @@ impl Catalog {
         self.admitted(event).map(|_| ())
     }
 
-    /// The rule of an event, and its data in form.
+    /// The rule of an event, and its data, normalised.
     pub(super) fn admitted(&self, event: &Event) -> Result<(&EventRule, Map<String, Value>), Rejection> {
         let rule = self.rule(&event.event_type).ok_or_else(|| {
             Rejection::new(
@@ -115,7 +115,7 @@ impl Catalog {
         Ok((rule, data))
     }
 
-    /// Plans an event that makes one order; `data` are its data in form.
+    /// Plans an event that makes one order; `data` is normalised.
     pub(super) fn plan_order(
         &self,
         context: &PlanContext<'_>,
@@ -173,13 +173,13 @@ fn lookup<'a>(data: &'a Map<String, Value>, path: &FieldPath) -> Option<&'a Valu
     rest.iter().try_fold(data.get(first)?, |value, name| value.get(name))
 }
 
-/// What the customer must have before the order begins; or with `first_use` what nobody else may have.
+/// What the customer must have before the order starts; with `first_use`, what no other customer may have.
 fn required(rule: &OrderRule, facts: &Facts<'_>, first_use: bool) -> Result<Vec<ResourceId>, Rejection> {
     let required = rule.requires.iter().flatten().filter(|required| required.first_use == first_use);
     required.filter_map(|required| required.resource.render(facts)).collect()
 }
 
-/// The claims of a plan, and which of them are there because the customer holds the resource.
+/// The claims of a plan, and which of them exist because the customer holds the resource.
 struct Claims {
     all: Vec<Claim>,
     held: Vec<ResourceId>,
@@ -218,7 +218,7 @@ impl Claims {
                 resource,
             });
         }
-        // What is claimed by name is not claimed again as held; the narrower pattern goes first.
+        // A resource that is claimed by name is not claimed again as held; the narrower pattern goes first.
         let mut patterns: Vec<_> = rule.claims.iter().filter(|claim| claim.resource.template().is_none()).collect();
         patterns.sort_by_key(|claim| claim.resource.kind().is_none());
         for claim in patterns {
@@ -242,7 +242,7 @@ impl Claims {
         Ok(claims)
     }
 
-    /// The held resources that a pattern means.
+    /// The held resources that a pattern includes.
     fn held_of<'a>(&'a self, pattern: &'a Pattern) -> impl Iterator<Item = &'a ResourceId> {
         self.held.iter().filter(|resource| pattern.holds(resource.kind()))
     }
@@ -255,7 +255,7 @@ fn planned_steps(
     claims: &Claims,
 ) -> Result<Vec<PlannedStep>, Rejection> {
     let mut steps: Vec<PlannedStep> = Vec::new();
-    // For each rule: the planned steps that must be over for it to be over.
+    // For each rule: the planned steps that must have ended for the rule to have ended.
     let mut over: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     for index in &rule.sequence {
         let step = &rule.steps[*index];
@@ -267,7 +267,7 @@ fn planned_steps(
             None if step.names_all_held() && claims.held.is_empty() => Vec::new(),
             None => vec![None],
         };
-        // A step repeated for nothing is over when those before it are.
+        // A step without repetitions has ended when the steps before it have.
         let mut own = if held.is_empty() { after.clone() } else { BTreeSet::new() };
         for (repetition, held) in held.into_iter().enumerate() {
             let facts = Facts { held: held.map(ResourceId::id), ..*facts };
@@ -290,7 +290,7 @@ fn planned_steps(
                 compensation: step.compensation.clone(),
                 attempt_timeout_ms: step.attempt_timeout_ms,
                 retry: step.retry,
-                // Whoever admits knows who serves the target.
+                // The admission knows whether the target's worker repeats proofs, and sets it.
                 proves: false,
             });
         }
@@ -299,7 +299,7 @@ fn planned_steps(
     Ok(steps)
 }
 
-/// The first repetition has the rule's name; the others are numbered on from the steps of the same operation.
+/// The first repetition has the rule's name; the others are numbered after the steps of the same operation.
 fn repeated_name(step: &StepRule, repetition: usize, steps: &[StepRule]) -> String {
     if repetition == 0 {
         return step.name.clone();

@@ -1,8 +1,8 @@
-//! Whether an event type says how its events prove their right to what their steps act on.
+//! Whether an event type says how its events prove their right to the resources on which their steps act.
 //!
-//! A field of a form that is a kind of resource (`imsi`, `msisdn`) names one. It is proven by `requires`; by a claim of it, which waits
-//! for whoever has it; or where it is the party of what is released only, since a release goes by the party that is kept with
-//! the lease. The party of what is assigned proves nothing: a free number may be put on anybody's SIM.
+//! A field whose form is a resource kind (`imsi`, `msisdn`) names a resource. The right to it is proven by `requires`; or by a claim of
+//! it, which waits for its holder; or, if it is only the party of something released, by the release itself, which uses the party that is
+//! kept with the lease. The party of an assign proves nothing: a free number could be put on anyone's SIM.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ use super::template::{FieldPath, Template};
 use crate::ids::ResourceKind;
 use crate::order::ClaimMode;
 
-/// Whether events of a type change things without proving a right to them. `requires = []` says that they need none.
+/// Whether events of a type change things without proving a right to them. `requires = []` says that no proof is needed.
 pub(super) fn is_unprotected(rule: &OrderRule, schema: &DataSchema, kinds: &BTreeMap<ResourceKind, KindRule>) -> bool {
     let says_nothing = rule.claims.is_empty() && rule.requires.is_none();
     rule.ordering == Ordering::Customer && (says_nothing || unproven_field(rule, schema, kinds).is_some())
 }
 
-/// The first field that names a resource on which a step acts without a proof, and its kind.
+/// The first field that names a resource on which a step acts without a proof, and the resource's kind.
 pub(super) fn unproven_field(
     rule: &OrderRule,
     schema: &DataSchema,
@@ -51,7 +51,7 @@ fn is_proven(rule: &OrderRule, step: &StepRule, kind: &ResourceKind, path: &Fiel
     let is = |template: &Template| template.whole_field() == Some(path);
     let names = |pattern: &Pattern| pattern.kind() == Some(kind) && pattern.template().is_some_and(is);
     let is_required = || rule.requires.iter().flatten().any(|required| names(&required.resource));
-    // What is released in a step that does more is not only given up: a SIM that is swapped.
+    // A resource in a step that also does something else is not only given up: for example a SIM that is swapped.
     let may_be_released = step.resources.iter().all(|(_, pattern)| is_released(rule, pattern));
     let is_claimed = || {
         let mut claims = rule.claims.iter().filter(|claim| names(&claim.resource));

@@ -1,4 +1,4 @@
-//! What the shipped catalog makes of each event.
+//! What the shipped catalog plans for each event.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ fn event(event_type: &str, data: Value) -> Value {
     json!({"specversion": "1.0", "id": "e1", "source": "/crm", "type": event_type, "subject": "A1", "data": data})
 }
 
-/// What a customer's entity makes of an event, the customer holding `holdings`.
+/// The plan that a customer's entity makes of an event, if the customer holds `holdings`.
 fn planned_at(customer: &str, holdings: &[&str], event: &Value) -> Result<Planned, Rejection> {
     planned_by(&Catalog::reference(), customer, holdings, event)
 }
@@ -236,7 +236,7 @@ fn a_termination_removes_the_sims_that_the_customer_holds_and_not_the_one_that_t
 
 #[test]
 fn a_step_that_names_all_held_sims_is_planned_for_those_and_not_for_what_the_event_names() {
-    // As the reference catalog of 0.1.0 had it.
+    // As in the reference catalog of 0.1.0.
     let text = REFERENCE_TEXT.replace(
         r#"each = "imsi/*", with = { imsi = "{@held}" }, resources = ["imsi/{@held}"]"#,
         r#"with = { imsi = "{imsi}" }, resources = ["imsi/*"]"#,
@@ -255,7 +255,7 @@ fn a_step_that_names_all_held_sims_is_planned_for_those_and_not_for_what_the_eve
 #[test]
 fn a_plan_is_taken_up_to_its_limit_and_not_a_part_above_it() {
     let event = event("customer.terminated", json!({"imsi": "00101"}));
-    // One step is there without any number.
+    // One step is planned even without a number.
     let holding = |count: usize| (0..count).map(|number| format!("msisdn/1{number:04}")).collect::<Vec<_>>();
     let plan = |numbers: Vec<String>| planned_at("A1", &numbers.iter().map(String::as_str).collect::<Vec<_>>(), &event);
     assert_eq!(plan(holding(PLAN_PARTS_MAX - 1)).unwrap().plan.steps.len(), PLAN_PARTS_MAX);
@@ -320,7 +320,7 @@ fn the_half_that_is_passed_on_is_stamped_with_the_acceptance_of_the_giving_one()
         Some(ACCEPTED_AT),
         "a stamp that is not trusted is not kept"
     );
-    // The giving customer went by the event's own time.
+    // The giving order was sorted by the event's own time.
     assert_eq!(passed_on(Some(ACCEPTED_AT), None).accepted_at, None);
 }
 
@@ -548,7 +548,7 @@ fn a_sim_that_gets_a_number_or_is_swapped_is_nobody_elses() {
             naming.clone().count() > 0 && naming.clone().all(|step| step.fixed.contains(&field.to_owned())),
             "{event_type}"
         );
-        // Without it the checker says so; an activation claims its SIM.
+        // Without it the checker reports a fault; an activation claims its SIM.
         let without = REFERENCE_TEXT
             .replace(&format!("requires = [{{ resource = \"imsi/{{{field}}}\", first_use = true }}]\n"), "");
         let unprotected = Catalog::parse(&without).unwrap();

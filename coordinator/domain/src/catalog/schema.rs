@@ -1,5 +1,5 @@
-//! The JSON Schema of an event type's data: compiled once, then used to bring fields into form, to validate, and to tell
-//! the checker which fields a template may count on.
+//! The JSON Schema of an event type's data. It is compiled once, then used to normalise fields, to validate, and to tell
+//! the checker which fields a template can rely on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use crate::error_code::ErrorCode;
 use crate::order::Rejection;
 use crate::toml_text::{Entry, Faults, Spot};
 
-/// How deep a schema may nest; the fields it describes cannot nest deeper than an event.
+/// How deep a schema may nest. The fields that it describes cannot nest deeper than an event.
 const SCHEMA_DEPTH_MAX: usize = 64;
-/// How many faults of one event's data are told.
+/// How many faults of one event's data are reported.
 const FAULTS_TOLD_MAX: usize = 3;
 
-/// The keywords that judge an object by which fields it has, or by several of them.
+/// The keywords that validate an object by which fields it has, or by several fields together.
 const OF_THE_WHOLE: [&str; 13] = [
     "required",
     "minProperties",
@@ -38,7 +38,7 @@ const OF_THE_WHOLE: [&str; 13] = [
 #[derive(Clone)]
 pub(super) struct DataSchema {
     schema: Value,
-    /// `None` where the schema has faults: then the catalog has too, and only its checker ever sees this.
+    /// `None` if the schema has faults: then the catalog is invalid too, and only its checker sees this.
     validator: Option<Arc<Validator>>,
 }
 
@@ -48,19 +48,19 @@ impl std::fmt::Debug for DataSchema {
     }
 }
 
-/// What a schema says of one field.
+/// What a schema says about one field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FieldUse {
-    /// It, or a field around it, need not be there.
+    /// The field, or one that contains it, may be missing.
     Optional,
-    /// It is always there; its type may be anything.
+    /// It is always present; its type may be anything.
     Required,
-    /// It is always there and has a text: a string, an integer or a boolean.
+    /// It is always present and can be written as text: a string, an integer or a boolean.
     RequiredText,
 }
 
 impl DataSchema {
-    /// Reads and compiles the schema; every fault is noted at the line it is on.
+    /// Reads and compiles the schema; every fault is noted with its line.
     pub(super) fn read(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Self {
         let mut places = BTreeMap::new();
         let mut schema = entry.json(&mut places, faults);
@@ -97,18 +97,18 @@ impl DataSchema {
         }
     }
 
-    /// Stands for a schema with faults, so that the rest of its event type is checked all the same.
+    /// A placeholder for a schema with faults, so that the rest of its event type is still checked.
     pub(super) fn unknown() -> Self {
         Self { schema: Value::Null, validator: None }
     }
 
-    /// The form of a field, where the schema gives it one.
+    /// The form of a field, if the schema gives it one.
     pub(super) fn form_of(&self, path: &[String]) -> Option<Form> {
         let field = path.iter().try_fold(&self.schema, |at, name| at.get("properties")?.get(name))?;
         field["format"].as_str().and_then(Form::of)
     }
 
-    /// The data with each field in its form, if they are valid.
+    /// The data with each field normalised, if they are valid.
     ///
     /// # Errors
     /// `invalid_data`; the detail names fields, never values, which are personal data.
@@ -135,15 +135,15 @@ impl DataSchema {
         }
     }
 
-    /// Whether it describes a field of this name, at the top.
+    /// Whether it describes a top-level field of this name.
     pub(super) fn has_field(&self, name: &str) -> bool {
         self.schema["properties"].get(name).is_some()
     }
 
-    /// The same schema, without what it says of the data as a whole: each field is judged by itself.
+    /// The same schema without its rules about the data as a whole: each field is validated by itself.
     ///
     /// # Errors
-    /// Why it says nothing sound without that.
+    /// Why it cannot be used without those rules.
     pub(super) fn of_single_fields(&self) -> Result<Self, String> {
         let mut schema = self.schema.clone();
         if let Value::Object(keywords) = &mut schema {
@@ -153,7 +153,7 @@ impl DataSchema {
         Ok(Self { schema, validator: Some(Arc::new(validator)) })
     }
 
-    /// What the schema says of a field, by the keywords `properties`, `required` and `type`; a `$ref` is not followed.
+    /// What the schema says about a field, by the keywords `properties`, `required` and `type`; a `$ref` is not followed.
     pub(super) fn field(&self, path: &[String]) -> FieldUse {
         if self.validator.is_none() {
             return FieldUse::RequiredText;
@@ -171,7 +171,7 @@ impl DataSchema {
         if has_text { FieldUse::RequiredText } else { FieldUse::Required }
     }
 
-    /// The fields that must be there, at the top.
+    /// The required top-level fields.
     pub(super) fn required(&self) -> Vec<&str> {
         self.schema["required"]
             .as_array()
@@ -189,7 +189,7 @@ fn options() -> jsonschema::ValidationOptions<'static> {
         .with_draft(jsonschema::Draft::Draft202012)
         .should_validate_formats(true)
         .should_ignore_unknown_formats(false)
-        // Nothing is ever fetched: the domain does no I/O.
+        // Nothing is ever downloaded: the domain does no I/O.
         .offline()
 }
 
@@ -217,7 +217,7 @@ fn nests_deeper(value: &Value, levels: usize) -> bool {
     }
 }
 
-/// The place of the innermost part that was written down on the way to `pointer`.
+/// The place of the innermost part on the way to `pointer` that has a place.
 fn nearest<'a>(pointer: &str, places: &'a BTreeMap<String, Spot>) -> Option<&'a Spot> {
     let mut pointer = pointer;
     loop {

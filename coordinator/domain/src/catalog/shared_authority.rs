@@ -1,4 +1,4 @@
-//! The authority of a kind that tenants share is one target: what several targets say of one resource nobody could put together.
+//! The authority of a kind that tenants share is one target: answers of several targets about one resource could not be combined.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::Catalog;
 use crate::ids::{RealmId, ResourceKind, TargetId, TenantId};
 use crate::routing::TenantSettings;
 
-/// Tenants that share a realm ask different targets who has its resources.
+/// Tenants that share a realm ask different targets who holds its resources.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
     "the resource kind '{kind}' is shared (realm '{realm}'), but its authority is the target '{}' for the tenant '{}' \
@@ -20,18 +20,18 @@ pub struct AuthoritiesDiffer {
     pub kind: ResourceKind,
     /// Its realm.
     pub realm: RealmId,
-    /// A tenant, and whom it asks.
+    /// A tenant, and the target that it asks.
     pub one: (TenantId, TargetId),
-    /// Another tenant that asks somebody else.
+    /// Another tenant, which asks another target.
     pub other: (TenantId, TargetId),
 }
 
 impl Catalog {
-    /// Checks that all tenants of whom something is set ask the same target about what they share. A resource is looked up in the
-    /// name of whoever claims it, so the answer would be that of the claimant's own target, where another tenant's holder is not known.
+    /// Checks that all tenants with settings ask the same target about the kinds that they share. A resource is looked up in the
+    /// name of the claimant, so the answer would come from the claimant's own target, which does not know another tenant's holder.
     ///
     /// # Errors
-    /// [`AuthoritiesDiffer`], for the first kind of which they do not.
+    /// [`AuthoritiesDiffer`], for the first kind for which they do not.
     pub fn check_authorities(
         &self,
         tenants: &BTreeMap<TenantId, TenantSettings>,
@@ -69,7 +69,7 @@ mod tests {
         let fault = shared.check_authorities(&differ).unwrap_err();
         assert_eq!((fault.one.1.as_str(), fault.other.1.as_str()), ("hss-east", "hss-west"));
         assert!(fault.to_string().contains("'green'"), "{fault}");
-        // Who maps nothing asks the target that is called as the role is.
+        // A tenant without a mapping asks the target that has the role's name.
         assert!(shared.check_authorities(&tenants(calls("hss", "hss-east"), TenantSettings::default())).is_err());
         assert_eq!(own.check_authorities(&differ), Ok(()), "each has its own numbers");
         let same = tenants(calls("hss", "hss-east"), calls("hss", "hss-east"));

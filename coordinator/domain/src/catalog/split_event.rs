@@ -1,5 +1,5 @@
-//! Events that make two orders, one for the giving and one for the receiving customer: each half is planned as an event
-//! type of its own, at its own customer, and the giving one passes the other on.
+//! Events that make two orders, one for the giving and one for the receiving customer: each is planned as an event
+//! type of its own, by its own customer, and the giving one passes the other on.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::order::{Plan, Rejection};
 use crate::trace_parent::TRACE_PARENT_ATTRIBUTE;
 
 impl Catalog {
-    /// Plans the half of an event that makes two orders.
+    /// Plans one of the two orders of an event.
     pub(super) fn plan_half(
         &self,
         context: &PlanContext<'_>,
@@ -40,7 +40,7 @@ impl Catalog {
         let plan = self.plan_as(context, event, own, &facts)?;
         let mut forward = None;
         if half == Half::From {
-            // The other half is planned here too, and dropped: an event is taken as a whole or not at all.
+            // The other order is planned here too, and dropped: an event is accepted as a whole or not at all.
             let other = PlanContext { customer: &receiving, holdings: &BTreeMap::new(), ..*context };
             self.plan_as(&other, event, to, &Facts { customer: &receiving, ..facts })?;
             forward = Some(forwarded(context, event, data, receiving)?);
@@ -48,7 +48,7 @@ impl Catalog {
         Ok(Planned { order: event.order_id(context.tenant, Some(half)), plan, forward })
     }
 
-    /// Plans a half as the event type that it stands for.
+    /// Plans one of the two orders as the event type that it stands for.
     fn plan_as(
         &self,
         context: &PlanContext<'_>,
@@ -66,7 +66,7 @@ impl Catalog {
         };
         match self.admitted(&stands_for)? {
             (EventRule { body: Body::Order(order), .. }, data) => self.plan_order(context, order, &stands_for, &data),
-            // The checker saw to it that no half makes two orders again.
+            // The checker ensures that neither of the two makes two orders again.
             _ => Err(Rejection::new(
                 ErrorCode::UnknownEventType,
                 format!("The event type '{name}' does not create a single order."),
@@ -83,8 +83,8 @@ fn customer(facts: &Facts<'_>, path: &FieldPath) -> Result<CustomerId, Rejection
     text.parse().map_err(|fault| invalid(path, &format!("must be a valid customer id: {fault}")))
 }
 
-/// The other half as an event of its own: the same id and source, so that the producer can know its order's id, and the
-/// same place in time, so that both halves sort alike.
+/// The event for the receiving customer: the same id and source, so that the producer can know its order's id, and the
+/// same place in time, so that both orders sort alike.
 fn forwarded(
     context: &PlanContext<'_>,
     event: &Event,
@@ -108,10 +108,10 @@ fn forwarded(
     if let Some(trace_parent) = &event.trace_parent {
         passed_on[TRACE_PARENT_ATTRIBUTE] = Value::from(trace_parent.to_string());
     }
-    // Where the giving customer went by the event's own time, the receiving one does so as well.
+    // If the giving order is sorted by the event's own time, so is the receiving one.
     let is_own_time = event.time == Some(context.accepted_at) && event.accepted_at != event.time;
     if !is_own_time {
-        // An event that lies in the future is placed by its acceptance, which is one for both halves.
+        // An event with a future time is sorted by its acceptance, which is the same for both orders.
         event::stamp(&mut passed_on, context.accepted_at, context.limits.event_bytes_max);
     }
     let bytes = passed_on.to_string().len();

@@ -1,4 +1,4 @@
-//! The sequence in which steps can be written into a plan: each after all those it comes after.
+//! The sequence in which steps can be written into a plan: each after all those that it comes after.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,9 @@ use crate::toml_text::Faults;
 
 use super::event_rule::StepRule;
 
-/// The indices of `steps`, each after those it comes after, otherwise as they are written.
+/// The indices of `steps`, each after those that it comes after, otherwise in the written order.
 ///
-/// Where not all steps could be read, one that names a step which is not there is let through.
+/// If some steps could not be read, a reference to a missing step is not reported.
 pub(super) fn sequence(steps: &[StepRule], is_complete: bool, faults: &mut Faults<'_>) -> Vec<usize> {
     let after: Vec<BTreeSet<usize>> = steps.iter().map(|step| after(step, steps, is_complete, faults)).collect();
     let mut sequence = Vec::with_capacity(steps.len());

@@ -1,6 +1,6 @@
-//! Texts with places to fill: `msisdn/{new_msisdn}`, `{from.imsi}`, `{@customer_id}`.
+//! Texts with placeholders: `msisdn/{new_msisdn}`, `{from.imsi}`, `{@customer_id}`.
 //!
-//! `{field}` is a field of the event's data (with dots for fields of fields), `{@name}` one of the names of [`Given`],
+//! `{field}` is a field of the event's data (with dots for nested fields), `{@name}` one of the names of [`Given`],
 //! `{{` and `}}` are braces.
 
 use std::collections::BTreeMap;
@@ -12,10 +12,10 @@ use crate::ids::{CustomerId, TenantId};
 use crate::order::Rejection;
 use crate::toml_text::{Entry, Faults, Spot};
 
-/// The way to a field of the data: `from.imsi` is `["from", "imsi"]`.
+/// The path to a field of the data: `from.imsi` is `["from", "imsi"]`.
 pub(super) type FieldPath = Vec<String>;
 
-/// Reads a path of field names; `None` where a name is empty.
+/// Reads a path of field names; `None` if a name is empty.
 pub(super) fn field_path(text: &str) -> Option<FieldPath> {
     let path: FieldPath = text.split('.').map(str::to_owned).collect();
     path.iter().all(|name| !name.is_empty() && !name.starts_with('@')).then_some(path)
@@ -24,9 +24,9 @@ pub(super) fn field_path(text: &str) -> Option<FieldPath> {
 /// What a template may name besides the event's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Given {
-    /// `{@customer_id}`: whose order it is.
+    /// `{@customer_id}`: the order's customer.
     CustomerId,
-    /// `{@tenant_id}`: whose customer it is.
+    /// `{@tenant_id}`: the customer's tenant.
     TenantId,
     /// `{@event_id}`: the event's `id`.
     EventId,
@@ -50,13 +50,13 @@ pub(super) enum Piece {
     Given(Given),
 }
 
-/// A text with places to fill.
+/// A text with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Template {
     pub(super) pieces: Vec<Piece>,
 }
 
-/// What templates are filled from.
+/// The values that templates are filled from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts<'a> {
     pub(super) tenant: &'a TenantId,
@@ -74,7 +74,7 @@ impl Facts<'_> {
         rest.iter().try_fold(value, |value, name| value.get(name)).ok_or_else(|| invalid(path, "is missing"))
     }
 
-    /// The same as a text; only texts, integers and booleans have one.
+    /// The same as text; only strings, integers and booleans can be written as text.
     pub(super) fn field_text(&self, path: &[String]) -> Result<String, Rejection> {
         match self.field(path)? {
             Value::String(text) => Ok(text.clone()),
@@ -94,7 +94,7 @@ impl Facts<'_> {
     }
 }
 
-/// The data are not as the catalog's schema asks; the detail names the field, never its value.
+/// The data do not match the catalog's schema; the detail names the field, never its value.
 pub(super) fn invalid(path: &[String], what: &str) -> Rejection {
     Rejection::new(ErrorCode::InvalidData, format!("The field data.{} {what}.", path.join(".")))
 }
@@ -103,7 +103,7 @@ impl Template {
     /// Reads a template.
     ///
     /// # Errors
-    /// A sentence on what is wrong with it.
+    /// What is wrong with it, as a sentence.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut pieces = Vec::new();
         let mut literal = String::new();
@@ -133,13 +133,13 @@ impl Template {
         Ok(Self { pieces })
     }
 
-    /// Reads the template of an entry, noting a fault where it is none.
+    /// Reads the template of an entry; notes a fault if it is invalid.
     pub(super) fn read(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<Self> {
         let text = entry.text(faults)?;
         Self::parse(text).map_err(|what| faults.add(&entry.spot, ErrorCode::BadTemplate, format!("{what}."))).ok()
     }
 
-    /// The field where the template is one field and nothing else.
+    /// The field, if the template is one field and nothing else.
     pub(super) fn whole_field(&self) -> Option<&FieldPath> {
         match self.pieces.as_slice() {
             [Piece::Field(path)] => Some(path),
@@ -147,7 +147,7 @@ impl Template {
         }
     }
 
-    /// The text where there is nothing to fill.
+    /// The text, if it has no placeholders.
     pub(super) fn constant(&self) -> Option<&str> {
         match self.pieces.as_slice() {
             [] => Some(""),
@@ -160,7 +160,7 @@ impl Template {
         self.pieces.contains(&Piece::Given(Given::Held))
     }
 
-    /// The text with its places filled.
+    /// The text with its placeholders filled.
     pub(super) fn render(&self, facts: &Facts<'_>) -> Result<String, Rejection> {
         self.pieces.iter().try_fold(String::new(), |mut text, piece| {
             match piece {
@@ -187,7 +187,7 @@ fn placeholder(name: &str) -> Result<Piece, String> {
 /// The value of one argument of an operation.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Argument {
-    /// A text. Where it is one `{field}` and nothing else, the field's JSON value as it is.
+    /// A text. If it is one `{field}` and nothing else, the field's JSON value unchanged.
     Text(Template),
     Literal(Value),
     List(Vec<Argument>),

@@ -1,30 +1,30 @@
-//! How long the attempts of a step may take and how far apart they are: `attempt_timeout` and `retry`, which a step, its
-//! event type or `[defaults]` may say, the nearest first.
+//! How long the attempts of a step may take and how far apart they are: `attempt_timeout` and `retry`. A step, its
+//! event type or `[defaults]` may set them; the nearest wins.
 
 use crate::error_code::ErrorCode;
 use crate::retry::RetryPolicy;
 use crate::toml_text::{Entry, Faults, Section, Spot};
 
-/// How long one attempt of a step may take where the catalog does not say, in milliseconds.
+/// How long one attempt of a step may take if the catalog does not say, in milliseconds.
 pub const ATTEMPT_TIMEOUT_MS: u64 = 30_000;
-/// What the catalog may say of it, in milliseconds: from 100 ms, below which no request over a network ends, to 10 minutes,
-/// which a slot of a worker may be taken by one call.
+/// The limits of `attempt_timeout`, in milliseconds: from 100 ms, below which no request over a network ends, to 10 minutes,
+/// for which one call may occupy a worker's slot.
 pub const ATTEMPT_TIMEOUT_MS_LIMITS: (u64, u64) = (100, 10 * 60 * 1000);
-/// What the catalog may say of the first pause between attempts, in milliseconds.
+/// The limits of the first pause between attempts, in milliseconds.
 pub const RETRY_INITIAL_MS_LIMITS: (u64, u64) = (100, 60 * 60 * 1000);
-/// What the catalog may say of the factor between pauses, in hundredths.
+/// The limits of the factor between pauses, in hundredths.
 pub const RETRY_FACTOR_PERCENT_LIMITS: (u32, u32) = (100, 1_000);
-/// What the catalog may say of the longest pause, in milliseconds.
+/// The limits of the longest pause, in milliseconds.
 pub const RETRY_CAP_MS_LIMITS: (u64, u64) = (100, 24 * 60 * 60 * 1000);
 
-/// What one place of the catalog says of the attempts of steps.
+/// What one place of the catalog says about the attempts of steps.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Timing {
     attempt_timeout_ms: Option<u64>,
     initial_ms: Option<u64>,
     factor_percent: Option<u32>,
     cap_ms: Option<u64>,
-    /// Where the pauses are written, if anything is said of them.
+    /// Where the pauses are written, if they are.
     retry: Option<Spot>,
 }
 
@@ -59,7 +59,7 @@ impl Timing {
         timing
     }
 
-    /// What is said here, and else what `outer` says.
+    /// The settings of this place, completed by those of `outer`.
     pub(super) fn or(self, outer: &Self) -> Self {
         Self {
             attempt_timeout_ms: self.attempt_timeout_ms.or(outer.attempt_timeout_ms),
@@ -75,7 +75,7 @@ impl Timing {
         self.attempt_timeout_ms.unwrap_or(ATTEMPT_TIMEOUT_MS)
     }
 
-    /// The pauses. Where only one of the first and the longest is said, the other one gives way to it.
+    /// The pauses. If only one of the first and the longest is given, the other one is adapted to it.
     pub(super) fn retry_policy(&self, faults: &mut Faults<'_>) -> RetryPolicy {
         let usual = RetryPolicy::default();
         if let (Some(initial_ms), Some(cap_ms), Some(spot)) = (self.initial_ms, self.cap_ms, &self.retry)

@@ -1,4 +1,4 @@
-//! Ending an order before it is done: what has not begun is cancelled, what was done is compensated in reverse.
+//! Ending an order before it is done: steps that have not started are cancelled, done steps are compensated in reverse order.
 
 use super::{ClaimState, Customer, Ending, Order, OrderClaim, OrderStep, StepState};
 use crate::catalog::UNDO_SUFFIX;
@@ -7,7 +7,7 @@ use crate::ids::{OrderId, ResourceId, Timestamp};
 use crate::order::OnFailure;
 
 impl Customer {
-    /// The order ends: what has not begun is cancelled, what was done is compensated in reverse.
+    /// Ends the order: steps that have not started are cancelled, done steps are compensated in reverse order.
     pub(super) fn abort(&mut self, now: Timestamp, id: &OrderId, ending: Ending) {
         let Some(order) = self.orders.get_mut(id) else { return };
         order.ending = Some(ending);
@@ -25,7 +25,7 @@ impl Customer {
         self.changed();
     }
 
-    /// Adds the step that undoes another. A confirmed release is not undone: the next holder may be at work.
+    /// Adds the step that undoes another. A confirmed release is not undone: the next holder may already use the resource.
     pub(super) fn compensate(&mut self, now: Timestamp, id: &OrderId, index: usize) {
         let Some(order) = self.orders.get_mut(id) else { return };
         let step = &order.steps[index];
@@ -45,8 +45,8 @@ impl Customer {
         self.changed();
     }
 
-    /// Compensations that must not run: one whose lease was given back waits for a person, since the next holder may be
-    /// at work; one of what a younger order took over is left out.
+    /// Stops compensations that must not run: one whose lease was given back waits for a person, because the next holder may already
+    /// use the resource; one for a resource that a younger order took over is left out.
     pub(super) fn stop_compensations(&mut self) {
         let mut stopped: Vec<(OrderId, usize, StepState)> = Vec::new();
         for (id, order) in &self.orders {
@@ -81,7 +81,7 @@ impl Customer {
 }
 
 impl Order {
-    /// Whether all that its steps did to a resource was undone.
+    /// Whether everything that its steps did to a resource was undone.
     pub(super) fn is_undone_on(&self, resource: &ResourceId) -> bool {
         let undone =
             |index| self.steps.iter().any(|step| step.compensates == Some(index) && step.state == StepState::Done);

@@ -1,4 +1,4 @@
-//! Admission: what is to be sent and planned next, and the orders that come of it.
+//! Admission: what to send and plan next, and the orders that result.
 
 use super::open_order::late_hold;
 use super::{
@@ -12,8 +12,8 @@ use crate::message::ClaimAnswer;
 use crate::order::{ClaimMode, Late, Plan, Rejection};
 
 impl Customer {
-    /// Starts the local activity that is due, if none is under way: what is to be sent goes before what is to be
-    /// admitted, so that others do not wait for our inbox.
+    /// Starts the local activity that is due, if none is running: sending goes before
+    /// admission, so that other entities do not wait for this customer's inbox.
     pub(super) fn start_sending_or_admission(&mut self, effects: &mut Vec<Effect>) {
         if self.local != Local::Idle {
             return;
@@ -31,7 +31,7 @@ impl Customer {
         effects.extend(self.local_effect());
     }
 
-    /// What the local activity under way is to do.
+    /// What the running local activity must do.
     pub(super) fn local_effect(&self) -> Option<Effect> {
         match self.local {
             Local::Idle => None,
@@ -45,7 +45,7 @@ impl Customer {
         }
     }
 
-    /// What it holds, or has an open assign of.
+    /// The resources that it holds or has an open assign of.
     fn holdings(&self) -> std::collections::BTreeMap<ResourceId, Option<String>> {
         let mut holdings: std::collections::BTreeMap<_, _> =
             self.leases.iter().map(|(resource, lease)| (resource.clone(), lease.target_identity.clone())).collect();
@@ -67,7 +67,7 @@ impl Customer {
         }
     }
 
-    /// The admission under way ended.
+    /// The running admission ended.
     pub(super) fn admitted(&mut self, now: Timestamp, answer: AdmissionAnswer) {
         let Local::Admitting(count) = self.local else { return };
         self.local = Local::Idle;
@@ -89,7 +89,7 @@ impl Customer {
                 Some(Admitted::Rejected { rejection }) => {
                     self.reject(now, Some(&waiting.key.order), Some(&waiting.event), &rejection);
                 }
-                // An answer too short for its batch: what it does not speak of is admitted again.
+                // The answer is too short for its batch: the rest of the batch is admitted again.
                 None => {
                     self.weight_bytes += waiting.event.bytes;
                     self.inbox.push_front(waiting);
@@ -111,7 +111,7 @@ impl Customer {
             return self.reject(now, Some(&key.order), Some(&event), &rejection);
         }
         let weight_bytes = weight(&plan).unwrap_or(event.bytes);
-        // A plan is larger than its event: what was taken in may yet be too much.
+        // A plan is larger than its event: an event that was accepted may still be too large.
         let is_too_much = self.weight_bytes + weight_bytes > self.limits.state_bytes_max;
         self.weight_bytes += weight_bytes;
         let claims = plan.claims.into_iter().map(|claim| OrderClaim {
@@ -157,7 +157,7 @@ impl Customer {
 }
 
 /// What a plan adds to the state, in bytes of JSON. What the entities of its resources need to know of their kinds is the same
-/// for all orders and hardly counts where the state travels, which is compressed.
+/// for all orders and hardly counts when the state travels, which is compressed.
 fn weight(plan: &Plan) -> Option<usize> {
     let bytes = serde_json::to_vec(plan).ok()?.len();
     let policies = plan.claims.iter().filter_map(|claim| serde_json::to_vec(&claim.policy).ok());

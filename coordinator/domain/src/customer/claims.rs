@@ -1,4 +1,4 @@
-//! Claims and their tickets: what is wanted of which resource.
+//! Claims and their tickets: which resources are wanted, and how.
 
 use super::{ClaimState, Customer, Lease, Order, OrderClaim, OrderStep, TicketState, UnjudgedGrant};
 use crate::ids::{CustomerRef, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
@@ -39,7 +39,7 @@ pub(super) fn tickets_of_plan<'a>(
 }
 
 impl Order {
-    /// Whether it gives something up only when its assigns are granted.
+    /// Whether its release waits until its assigns are granted.
     pub(super) fn is_swap(&self) -> bool {
         self.claims.iter().any(|claim| claim.claim.release_when == ReleaseWhen::Granted)
     }
@@ -54,22 +54,22 @@ impl Order {
         self.open_claims().filter(|claim| claim.claim.mode == ClaimMode::Assign).map(|claim| &claim.claim.resource)
     }
 
-    /// Whether a step that names the resource has begun, or had its effect.
+    /// Whether a step that names the resource has started, or had its effect.
     pub(super) fn begun_on(&self, resource: &ResourceId) -> bool {
         self.steps_naming(resource).any(|step| step.state.has_begun())
     }
 
-    /// Whether a step that names the resource is not over.
+    /// Whether a step that names the resource has not ended.
     pub(super) fn open_on(&self, resource: &ResourceId) -> bool {
         self.steps_naming(resource).any(|step| !step.state.is_over())
     }
 
-    /// Whether it claims the resource, has begun to work on it, and is not done on every target.
+    /// Whether it claims the resource, has started to work on it, and is not done on every target.
     pub(super) fn is_at_work_on(&self, resource: &ResourceId) -> bool {
         self.claim_on(resource).is_some() && self.begun_on(resource) && self.open_on(resource)
     }
 
-    /// Whether it needs the lease now: a call under it is under way, or it has started and is not done with it.
+    /// Whether it needs the lease now: a call under it is running, or it has started and is not done with it.
     pub(super) fn needs_now(&self, resource: &ResourceId) -> bool {
         let running = self.steps_naming(resource).any(|step| step.state.is_in_flight());
         let begun = self.started || self.begun_on(resource);
@@ -78,8 +78,8 @@ impl Order {
 }
 
 impl Lease {
-    /// Whether an order may use it: one that is about to be given back, or under which another order has begun and is
-    /// not done, serves only those who need it now.
+    /// Whether an order may use the lease: a lease that is about to be given back, or under which another order has started and is
+    /// not done, serves only the orders that need it now.
     pub(super) fn serves(
         &self,
         order: &Order,
@@ -93,19 +93,19 @@ impl Lease {
 }
 
 impl Customer {
-    /// Whether a lease is held that an order may use.
+    /// Whether a lease is held that the order may use.
     pub(super) fn holds_for(&self, order: &Order, resource: &ResourceId) -> bool {
         self.leases
             .get(resource)
             .is_some_and(|lease| lease.serves(order, resource, || self.is_used_by_another(order, resource)))
     }
 
-    /// Whether another order is at work on the resource.
+    /// Whether another order is working on the resource.
     fn is_used_by_another(&self, order: &Order, resource: &ResourceId) -> bool {
         self.orders.values().any(|other| other.key != order.key && other.is_at_work_on(resource))
     }
 
-    /// What a resource answered to the claim of an admission.
+    /// Takes a resource's answer to the claim of an admission.
     pub(super) fn take_answer(&mut self, now: Timestamp, order: &OrderId, resource: &ResourceId, answer: ClaimAnswer) {
         let ticket = TicketId::derive(order, resource, self.incarnation);
         match answer {
@@ -119,7 +119,7 @@ impl Customer {
         }
     }
 
-    /// The order and index of the open claim that a ticket stands for.
+    /// The order and index of the open claim that a ticket belongs to.
     pub(super) fn claim_of_ticket(&self, resource: &ResourceId, ticket: &TicketId) -> Option<(OrderId, usize)> {
         self.orders.iter().find_map(|(id, order)| {
             let index = order.claims.iter().position(|claim| claim.claim.resource == *resource)?;
@@ -135,7 +135,7 @@ impl Customer {
         self.changed();
     }
 
-    /// Asks for what is wanted and was not asked for: a release of what is not held any more, and what a finished
+    /// Asks for what is wanted and has no ticket yet: a release of what is no longer held, and what a finished
     /// ticket left open. A release waits for an older open assign of the same resource instead.
     pub(super) fn ask_for_tickets(&mut self) {
         let mut missing: Vec<(OrderId, ResourceId)> = Vec::new();
@@ -168,7 +168,7 @@ impl Customer {
         })
     }
 
-    /// Takes the tickets of an order that is over out of the queues; a lease granted for one stays until it is settled.
+    /// Withdraws the tickets of an order that has ended; a lease granted for one stays until it is settled.
     pub(super) fn withdraw(&mut self, order: &Order) {
         for claim in order.claims.iter().filter(|claim| claim.ticket != TicketState::None) {
             let resource = &claim.claim.resource;

@@ -1,19 +1,19 @@
 //! The ids of all orders that ended within 30 days, in compact form: how a customer recognises a duplicate.
 //!
-//! An order id is kept as the first 12 bytes of its SHA-256. With `n` ids remembered, a new one has the digest of another
-//! with a chance of `n / 2^96`: 2 in 10^25 events at the limit of 16,384. Such an event would be taken for a duplicate.
+//! An order id is kept as the first 12 bytes of its SHA-256. If `n` ids are remembered, a new one has the digest of another
+//! with a chance of `n / 2^96`: 2 in 10^25 events at the limit of 16,384. Such an event would be mistaken for a duplicate.
 //!
 //! Digests are kept in chunks, oldest first; a chunk is forgotten as a whole. What happens to a duplicate of an order whose
-//! id was forgotten depends on what its event says of its time:
+//! id was forgotten depends on the `time` of its event:
 //!
-//! - *Dated*: its `time` is not after the end of its order. When a chunk of them is forgotten, since its last order ended
-//!   more than 30 days ago or since there are more digests than the limit, the horizon moves to the end of that chunk. The
+//! - *Dated*: its `time` is not after the end of its order. When a chunk of them is forgotten, because its last order ended
+//!   more than 30 days ago or because there are more digests than the limit, the horizon moves to the end of that chunk. The
 //!   `time` of a duplicate is then before the horizon, and the duplicate is rejected as `too_old`.
-//! - *Undated*: its event says no `time`, or one that still lay in the future when its order ended. The horizon says nothing
-//!   of a duplicate. So these ids are never forgotten because there are too many: at three quarters of the limit a customer
-//!   takes no further undated event (`too_old`) until some are 30 days old. The last quarter is for dated events alone, so
+//! - *Undated*: its event has no `time`, or one that was still in the future when its order ended. The horizon cannot detect
+//!   a duplicate. So these ids are never forgotten because there are too many: at three quarters of the limit a customer
+//!   accepts no further undated event (`too_old`) until some are 30 days old. The last quarter is for dated events only, so
 //!   that undated ones cannot push their horizon to the present. 30 days after its order ended an undated id is forgotten,
-//!   or 30 days after its `time`, which counts up to 30 days ahead; a duplicate that comes later is done again.
+//!   or 30 days after its `time`, which counts up to 30 days ahead; a duplicate that comes later is executed again.
 //!
 //! Rejected events have no digest: they had no effect, and a flood of them must not move the horizon.
 
@@ -33,14 +33,14 @@ const CHUNK_DIGESTS_MAX: usize = 256;
 /// The fewest chunks in which as many digests are kept as the limit allows.
 const CHUNKS_MIN: usize = 16;
 
-/// Undated digests are at most the limit less one part in so many.
+/// Undated digests may fill the limit except for one part in this many.
 const DATED_PART: usize = 4;
 
 /// The ids of orders that ended, as digests.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OrderDigests {
-    /// Whether ids have been remembered so since the entity began, or since a state of 0.1.0 was adopted.
+    /// Whether ids have been remembered in this form since the entity started, or since a state of 0.1.0 was adopted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     begun: bool,
     /// Of dated events, oldest first.
@@ -54,12 +54,12 @@ pub struct OrderDigests {
     horizon: Option<Timestamp>,
 }
 
-/// Digests of orders that ended one after the other.
+/// Digests of orders that ended consecutively.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Chunk {
-    /// When the last of them ended; of undated ones, until when their events may lie in the future.
+    /// When the last of them ended; for undated ones, the latest `time` of their events.
     last: Timestamp,
-    /// In hexadecimal digits where the state travels.
+    /// In hexadecimal digits in the serialised state.
     digests: Packed,
 }
 
@@ -82,20 +82,20 @@ impl TryFrom<String> for Packed {
     }
 }
 
-/// What an event says of its time, as far as its duplicates are concerned.
+/// The `time` of an event, as far as it matters for duplicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dating {
-    /// It happened before it was accepted, or then.
+    /// Not after its acceptance.
     Past,
-    /// It lies after its acceptance.
+    /// After its acceptance.
     Ahead(Timestamp),
-    /// Nothing.
+    /// None.
     Unsaid,
 }
 
 impl Dating {
-    /// Of an event that says this time and was accepted then.
+    /// The dating of an event with this time and acceptance.
     pub(super) fn of(time: Option<Timestamp>, accepted_at: Timestamp) -> Self {
         match time {
             Some(time) if time > accepted_at => Self::Ahead(time),
@@ -104,7 +104,7 @@ impl Dating {
         }
     }
 
-    /// As far as it follows from an order's key.
+    /// The dating, as far as it follows from an order's key.
     pub(super) fn of_key(key: &OrderKey) -> Self {
         if key.occurred_at < key.accepted_at { Self::Past } else { Self::Unsaid }
     }
@@ -127,7 +127,7 @@ impl OrderDigests {
         count_of(&self.chunks) + self.undated_count()
     }
 
-    /// How many of them are of events of which the horizon says nothing.
+    /// How many of them are of undated events.
     pub fn undated_count(&self) -> usize {
         count_of(&self.undated)
     }
@@ -137,8 +137,8 @@ impl OrderDigests {
         self.horizon
     }
 
-    /// From now on ids are remembered so. `before` are the orders that a state of 0.1.0 remembers, of which it is not known
-    /// what their events said; the ids of those that ended before `forgotten` it had forgotten.
+    /// Starts remembering ids in this form. `before` are the orders that a state of 0.1.0 remembers; whether
+    /// their events were dated is unknown. It had forgotten the ids of those that ended before `forgotten`.
     pub(super) fn begin<'a>(
         &mut self,
         before: impl Iterator<Item = (Timestamp, &'a OrderId)>,
@@ -152,7 +152,7 @@ impl OrderDigests {
         }
     }
 
-    /// Remembers an order that ended at `at`; at most `max` digests are kept.
+    /// Remembers an order that ended at `at`; keeps at most `max` digests.
     pub(super) fn insert(&mut self, at: Timestamp, order: &OrderId, dating: Dating, max: usize) {
         self.begun = true;
         if !self.contains(order) {
@@ -176,7 +176,7 @@ impl OrderDigests {
         self.forget_dated(at, max);
     }
 
-    /// Whether one more undated event may be taken at `now`, where so many are open.
+    /// Whether one more undated event may be accepted at `now`, if this many are open.
     pub(super) fn has_room_for_undated(&mut self, now: Timestamp, open: usize, max: usize) -> bool {
         self.forget_undated(now);
         self.undated_count() + open < max - max / DATED_PART
@@ -186,7 +186,7 @@ impl OrderDigests {
         self.undated.retain(|chunk| !is_forgotten(chunk, now));
     }
 
-    /// Forgets what ended more than 30 days before `now`, and the oldest of what is above the limit.
+    /// Forgets what ended more than 30 days before `now`, and the oldest beyond the limit.
     fn forget_dated(&mut self, now: Timestamp, max: usize) {
         while self.chunks.front().is_some_and(|chunk| is_forgotten(chunk, now) || self.count() > max) {
             let Some(chunk) = self.chunks.pop_front() else { break };

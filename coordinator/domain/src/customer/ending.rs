@@ -1,4 +1,4 @@
-//! How orders end: superseding, leaving out, settling claims, terminal states.
+//! How orders end: superseding, skipping, settling claims, terminal states.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use crate::message::GiveBack;
 use crate::order::{ClaimMode, OrderKey, OrderState};
 
 impl Customer {
-    /// Ends the claims that a younger order of this customer made moot: one that was settled already or has begun, or a
-    /// release of what an older assign has no lease of yet.
+    /// Ends the claims that a younger order of this customer made obsolete: the younger order was settled already or has started, or it
+    /// releases a resource for which an older assign has no lease yet.
     pub(super) fn supersede(&mut self) {
         let releases = self.youngest_open_releases();
         let begun = self.youngest_begun();
@@ -35,7 +35,7 @@ impl Customer {
         }
     }
 
-    /// Whether a younger order has begun to take or to give up the resource: on several targets that takes a while.
+    /// Whether a younger order has started to take or to give up the resource: on several targets that takes a while.
     pub(super) fn younger_has_begun(&self, key: &OrderKey, resource: &ResourceId) -> bool {
         self.orders
             .values()
@@ -43,7 +43,7 @@ impl Customer {
             .any(|order| order.takes_or_gives_up(resource))
     }
 
-    /// Per resource, the key of the youngest order that has begun to take it or to give it up.
+    /// Per resource, the key of the youngest order that has started to take it or to give it up.
     fn youngest_begun(&self) -> BTreeMap<&ResourceId, &OrderKey> {
         let mut youngest: BTreeMap<&ResourceId, &OrderKey> = BTreeMap::new();
         for order in self.orders.values() {
@@ -57,7 +57,7 @@ impl Customer {
         youngest
     }
 
-    /// When the first of the orders of which nothing has begun expires; the end of time where none does.
+    /// When the first of the orders that have not started expires; the end of time if none does.
     pub(super) fn next_expiry(&self) -> Timestamp {
         let may_expire = |order: &&Order| order.ending.is_none() && order.nothing_begun();
         let expiries = self.orders.values().filter(may_expire).filter_map(|order| order.expires_at);
@@ -98,8 +98,8 @@ impl Customer {
         self.changed();
     }
 
-    /// Leaves out the steps that make no sense any more: their claim was superseded, or all they would release is
-    /// somebody else's.
+    /// Skips the steps that no longer make sense: their claim was superseded, or everything they would release
+    /// belongs to another customer.
     pub(super) fn skip_what_is_not_held(&mut self) {
         let mut changed = false;
         for order in self.orders.values_mut() {
@@ -126,7 +126,7 @@ impl Customer {
         }
     }
 
-    /// Settles the claims all of whose steps are over, on whichever target.
+    /// Settles the claims whose steps have all ended, on every target.
     pub(super) fn settle_claims(&mut self, now: Timestamp) {
         let mut settled: Vec<(OrderId, usize)> = Vec::new();
         for (id, order) in &self.orders {
@@ -142,7 +142,7 @@ impl Customer {
         }
     }
 
-    /// Settles one claim. Where no step names its resource, it took effect if its order did.
+    /// Settles one claim. If no step names its resource, it took effect if its order did.
     fn settle_claim(&mut self, now: Timestamp, id: &OrderId, index: usize, took_effect: bool) {
         let Some(order) = self.orders.get_mut(id) else { return };
         let (resource, mode, key) =
@@ -166,7 +166,7 @@ impl Customer {
         self.changed();
         match mode {
             ClaimMode::Assign if done => {
-                // Registered again after a release under the same lease: that is not due any more.
+                // It was registered again after a release under the same lease: the pending give-back is cancelled.
                 if let Some(lease) = self.leases.get_mut(&resource).filter(|lease| lease.leaving.is_none()) {
                     lease.kept = true;
                     lease.due = None;
@@ -187,7 +187,7 @@ impl Customer {
         }
     }
 
-    /// Ends the orders of which nothing is left to do.
+    /// Ends the orders that have nothing left to do.
     pub(super) fn end_orders(&mut self, now: Timestamp) {
         for order in self.orders.values_mut() {
             if order.expires_at.is_some_and(|at| now >= at) && order.nothing_begun() && order.ending.is_none() {
@@ -263,8 +263,8 @@ impl Order {
         self.claim_on(resource).is_some_and(|claim| claim.claim.mode != ClaimMode::Lock)
     }
 
-    /// Whether a release is confirmed on every target: by the target, by a person who skipped it, or because what it
-    /// would release is somebody else's. A step that was left out for another reason confirms nothing.
+    /// Whether a release is confirmed on every target: by the target, by a person who skipped it, or because the resource
+    /// belongs to another customer. A step that was skipped for another reason confirms nothing.
     fn release_is_confirmed(&self, resource: &ResourceId) -> bool {
         let undone = |at| self.steps.iter().any(|step| step.compensates == Some(at) && step.state == StepState::Done);
         let own = |step: &super::OrderStep| step.compensates.is_none() && step.planned.resources.contains(resource);
@@ -278,7 +278,7 @@ impl Order {
     }
 }
 
-/// How an order ended, and the code that says why, where there is one.
+/// How an order ended, and the reason code, if there is one.
 fn terminal_state(order: &Order) -> (OrderState, Option<String>) {
     let done = order.steps.iter().any(|step| step.state == StepState::Done);
     let skipped = order.steps.iter().find_map(|step| match &step.state {

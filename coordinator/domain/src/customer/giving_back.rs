@@ -7,7 +7,7 @@ use crate::ids::{ResourceId, Timestamp};
 use crate::message::{GiveBack, LeaseProof, ToResource};
 
 impl Customer {
-    /// Gives back what is to be given back, and answers who asked.
+    /// Gives back the leases that are due, and answers recalls.
     pub(super) fn settle_leases(&mut self, now: Timestamp) {
         let resources: Vec<ResourceId> = self.leases.keys().cloned().collect();
         for resource in resources {
@@ -29,7 +29,7 @@ impl Customer {
         }
     }
 
-    /// Whether a call that the lease protects is under way, or may still land.
+    /// Whether a call that the lease protects is running, or may still arrive.
     fn in_flight(&self, resource: &ResourceId) -> bool {
         self.orders.values().any(|order| order.steps_naming(resource).any(|step| step.state.is_in_flight()))
     }
@@ -39,7 +39,7 @@ impl Customer {
         self.orders.values().any(|order| order.needs_now(resource))
     }
 
-    /// Why a lease is to be given back now, if it is.
+    /// Why a lease must be given back now, if it must.
     fn reason_to_give_back(&self, resource: &ResourceId) -> Option<GiveBack> {
         let lease = self.leases.get(resource)?;
         if lease.leaving.is_some() || self.needed_now(resource) {
@@ -58,7 +58,7 @@ impl Customer {
         (!lease.kept && older).then_some(GiveBack::Yielded)
     }
 
-    /// Marks a lease to be given back as soon as no started order needs it; `proof` is what that rests on.
+    /// Marks a lease to be given back as soon as no started order needs it; `proof` is the evidence for it.
     pub(super) fn give_back_later(&mut self, resource: &ResourceId, how: GiveBack, proof: Option<LeaseProof>) {
         if let Some(lease) = self.leases.get_mut(resource) {
             lease.kept = false;
@@ -70,8 +70,8 @@ impl Customer {
         }
     }
 
-    /// Marks a lease to be given back as soon as no call that it protects is under way, whoever else wants it; `proof` is
-    /// what that rests on.
+    /// Marks a lease to be given back as soon as no call that it protects is running, even if other orders want it; `proof` is
+    /// the evidence for it.
     pub(super) fn give_back_now(&mut self, resource: &ResourceId, how: GiveBack, proof: Option<LeaseProof>) {
         if let Some(lease) = self.leases.get_mut(resource) {
             lease.kept = false;
@@ -107,7 +107,7 @@ impl Customer {
         self.changed();
     }
 
-    /// Answers who asked for a lease that stays: the target accepted our assign.
+    /// Answers a recall for a lease that stays: the target accepted our assign.
     fn answer_recall(&mut self, resource: &ResourceId) {
         let Some(lease) = self.leases.get_mut(resource) else { return };
         if lease.kept && lease.leaving.is_none() && lease.recall.take().is_some() {

@@ -1,4 +1,4 @@
-//! Leases that are granted: taken, judged once their ticket is known, or declined; and asked for back.
+//! Granted leases: they are accepted, judged once their ticket is known, or declined; and recalls.
 
 use super::state::remember_bounded;
 use super::{ClaimState, Customer, Lease, Order, TicketState, UnjudgedGrant};
@@ -9,13 +9,13 @@ use crate::observation::Observation;
 use crate::recording::Edition;
 
 impl Customer {
-    /// Takes a grant: for a ticket that is known and open the lease is ours, a duplicate is ignored, anything else is
-    /// judged once no admission is under way or waiting.
+    /// Takes a grant: for a known, open ticket the lease is ours, a duplicate is ignored, anything else is
+    /// judged once no admission is running or waiting.
     pub(super) fn granted(&mut self, now: Timestamp, grant: UnjudgedGrant) {
         let UnjudgedGrant { ref resource, ref ticket, epoch, registered, ref recall } = grant;
         if self.given_back.get(resource).is_some_and(|known| *known >= epoch) {
             if self.waits_by(resource, ticket) {
-                // An old message, or one of an entity whose epochs are behind: that would wait for us, and we for it.
+                // An old message, or one of an entity whose epochs are behind: such an entity would wait for us, and we for it.
                 self.doubt(resource, Epoch(0));
             } else {
                 self.give_back_again(resource, ticket, epoch);
@@ -48,7 +48,7 @@ impl Customer {
             ticket: ticket.clone(),
             key,
             since: now,
-            // What the target has registered already outlives the order that asks for it, unless that releases it.
+            // A registration that the target already has outlives the order that asks for it, unless that order releases it.
             kept: registered,
             used_at: None,
             due: None,
@@ -76,7 +76,7 @@ impl Customer {
         }
     }
 
-    /// Somebody asks for a lease back. Of several askers the oldest is kept: it has the best reason.
+    /// A resource recalls a lease. Of several askers the oldest is kept, because its claim comes first.
     pub(super) fn recalled(&mut self, resource: &ResourceId, epoch: Epoch, asker: Option<Asker>) {
         let Some(asker) = asker else { return };
         match self.leases.get_mut(resource) {
@@ -99,7 +99,7 @@ impl Customer {
         }
     }
 
-    /// Judges grants for unknown tickets, once no admission is under way or waiting: what is unknown still is declined.
+    /// Judges grants for unknown tickets, once no admission is running or waiting: if the ticket is still unknown, the grant is declined.
     pub(super) fn judge_grants(&mut self, now: Timestamp) {
         if !self.inbox.is_empty() {
             let known = |grant: &UnjudgedGrant| self.claim_of_ticket(&grant.resource, &grant.ticket).is_some();
@@ -135,8 +135,8 @@ impl Customer {
         self.changed();
     }
 
-    /// A grant came that is not above what was given back. Mostly it is a copy, and the resource knows; if not, it waits for
-    /// this epoch to come back.
+    /// Answers a grant whose epoch is not above one already given back. Usually it is a copy, and the resource knows; if not, the resource
+    /// waits for this epoch to come back.
     fn give_back_again(&mut self, resource: &ResourceId, ticket: &TicketId, epoch: Epoch) {
         if self.edition >= Edition::V0_2 && !self.leases.contains_key(resource) {
             let (from, ticket) = (self.me.clone(), Some(ticket.clone()));
@@ -145,7 +145,7 @@ impl Customer {
         }
     }
 
-    /// A lease is gone: a grant not above its epoch is a duplicate.
+    /// Remembers that a lease is gone: a grant not above its epoch is a duplicate.
     pub(super) fn remember_given_back(&mut self, resource: &ResourceId, epoch: Epoch) {
         remember_bounded(&mut self.given_back, resource.clone(), epoch, RESOURCES_REMEMBERED_MAX);
         if self.early_recalls.get(resource).is_some_and(|(early, _)| *early <= epoch) {

@@ -1,9 +1,9 @@
-//! The identity that a release goes by, and what it means where the target has the resource under another one.
+//! The identity that a release uses, and what happens if the target has the resource under another one.
 //!
 //! A release is confirmed only when the target has the resource for nobody. An event may name an old or a mistyped identity,
-//! and a customer may have several. So a release goes by the identity that is kept with the lease; where the target has the
-//! resource under another identity of this customer, that one is released; where it is somebody else's, the lease goes back;
-//! where nobody can say, a person decides.
+//! and a customer may have several. So a release uses the identity that is kept with the lease. If the target has the
+//! resource under another identity of this customer, that one is released; if under another customer's, the lease goes back;
+//! if it is unclear whose it is, a person decides.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -14,19 +14,19 @@ use crate::error_code::ErrorCode;
 use crate::ids::{OrderId, ResourceId, Timestamp};
 use crate::message::ToResource;
 
-/// The most identities that one release is sent under, one after the other. Then a person decides.
+/// The most identities that one release is sent under, one after the other. After that a person decides.
 const IDENTITIES_TRIED_MAX: usize = 8;
 
 /// The most former names that are kept with a lease.
 const TARGET_IDENTITIES_BEFORE_MAX: usize = 8;
 
-/// What is known of whoever has the resource at the target.
+/// Who has the resource at the target, as far as it is known.
 enum Registered {
     /// This customer, under another identity than the release named.
     Own(String),
-    /// Somebody else.
+    /// Another customer.
     Another(String),
-    /// Nobody can say.
+    /// It is unclear who.
     Unclear,
 }
 
@@ -36,7 +36,7 @@ pub(super) fn step_key(order: &OrderId, step: &OrderStep) -> Uuid {
 }
 
 impl OrderStep {
-    /// What its idempotency key is made of: an amended step, and one under another identity, is another request.
+    /// The name in its idempotency key: an amended step, or one under another identity, is another request.
     fn key_name(&self) -> String {
         let amended = match self.amendments {
             0 => self.planned.name.clone(),
@@ -48,13 +48,13 @@ impl OrderStep {
         }
     }
 
-    /// The identity in its arguments; none where no argument carries one.
+    /// The identity in its arguments, if they carry one.
     fn target_identity(&self) -> Option<&str> {
         let argument = self.planned.target_identity_arguments.as_ref()?.first()?;
         self.planned.data.get(argument)?.as_str()
     }
 
-    /// Makes it another request, under another identity.
+    /// Makes it another request, under this identity.
     fn go_by(&mut self, target_identity: &str) {
         let Some(sent) = self.target_identity().map(str::to_owned) else { return };
         let identity =
@@ -65,7 +65,7 @@ impl OrderStep {
         }
     }
 
-    /// What a person is told where the target has the resource under an identity that the step does not go by.
+    /// The sentence for a person if the target has the resource under an identity that the step does not use.
     pub(super) fn under_another_identity(&self, holder: &str) -> String {
         let resources: Vec<String> = self.planned.resources.iter().map(ToString::to_string).collect();
         let (target, what) = (&self.planned.target, resources.join(", "));
@@ -77,8 +77,8 @@ impl OrderStep {
 }
 
 impl Customer {
-    /// Before a release is sent for the first time: the identity kept with the lease stands instead of the one that the event
-    /// named, which may be old or mistyped.
+    /// Before a release is sent for the first time: use the identity kept with the lease instead of the one in the event,
+    /// which may be old or mistyped.
     pub(super) fn go_by_the_identity_of_the_lease(&mut self, now: Timestamp, id: &OrderId, index: usize) {
         let Some(order) = self.orders.get(id) else { return };
         let step = &order.steps[index];
@@ -107,7 +107,7 @@ impl Customer {
         }
     }
 
-    /// The target has what a release, or the undoing of an assign, names under another identity.
+    /// The target has the resource of a release, or of a compensation of an assign, under another identity.
     pub(super) fn release_in_use(&mut self, now: Timestamp, id: &OrderId, index: usize, holder: Option<String>) {
         let whom = holder.clone().unwrap_or_else(|| "an identity that it does not report".to_owned());
         let found = self.orders[id].steps[index].under_another_identity(&whom);
@@ -159,14 +159,14 @@ impl Customer {
         if self.is_registered_to_us(id, index, Some(&target_identity)) {
             return if carries { Registered::Own(target_identity) } else { Registered::Unclear };
         }
-        // Of a customer that is known to have it, under a name that nobody knows, any name may be its own.
+        // If a customer is known to have the resource, under a name that is not known, any name may be its own.
         let leases = step.planned.resources.iter().filter_map(|resource| self.leases.get(resource));
         let may_be_ours = leases.into_iter().any(|lease| lease.kept && lease.target_identity.is_none());
         if may_be_ours { Registered::Unclear } else { Registered::Another(target_identity) }
     }
 
-    /// Whether a name is one of this customer's, as far as the ledger knows: kept with one of its leases, now or for this
-    /// resource before, named by the order itself, or the id of something else that it holds (a SIM).
+    /// Whether a name is one of this customer's, as far as the ledger knows: kept with one of its leases (now, or earlier for this
+    /// resource), named by the order itself, or the id of another resource that it holds (a SIM).
     pub(super) fn is_registered_to_us(&self, id: &OrderId, index: usize, holder: Option<&str>) -> bool {
         let order = &self.orders[id];
         let step = &order.steps[index];
@@ -185,8 +185,8 @@ impl Customer {
         by_event || self.leases.iter().any(by_lease)
     }
 
-    /// The target knows this customer by a name that the order did not give, and the resource refused its ticket: it is
-    /// claimed again by that name. Whether it is.
+    /// The target knows this customer by a name that the order did not give, and the resource refused the ticket: the resource is
+    /// claimed again by that name. Returns whether it is.
     pub(super) fn claims_by_another_name(
         &mut self,
         now: Timestamp,
@@ -214,7 +214,7 @@ impl Customer {
         true
     }
 
-    /// The targets know the customer by another name there from now on: by that which the claim was made under, or that which
+    /// From now on the targets know the customer by another name there: the one under which the claim was made, or the one that
     /// it has once the order is done.
     pub(super) fn rename_target_identity(&mut self, now: Timestamp, id: &OrderId, index: usize, assigns: bool) {
         let Some(order) = self.orders.get(id) else { return };
@@ -240,7 +240,7 @@ impl Customer {
         self.changed();
     }
 
-    /// Something that this customer gave up does not identify it any more.
+    /// A resource that this customer gave up no longer identifies it.
     pub(super) fn forget_identity(&mut self, released: &ResourceId) {
         for (_, lease) in self.leases.iter_mut().filter(|(resource, _)| resource.kind() != released.kind()) {
             lease.target_identities_before.retain(|before| before != released.id());

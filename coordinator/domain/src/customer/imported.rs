@@ -1,17 +1,17 @@
-//! Leases that this customer has by a list, for the day on which Interlock is switched on.
+//! Leases that this customer has because of an import, for the day on which Interlock goes live.
 
 use super::{Customer, Lease};
 use crate::ids::{Epoch, OrderId, ResourceId, TicketId, Timestamp};
 use crate::limits::RESOURCES_REMEMBERED_MAX;
 use crate::order::OrderKey;
 
-/// The event source of the order that an imported lease is held by. There is no such order: it only has a key.
+/// The event source of the order that an imported lease belongs to. No such order exists: it only has a key.
 const SOURCE: &str = "interlock:import";
 
 impl Customer {
-    /// A resource says that this customer has it by a list. The target has it registered already, so the lease outlives
-    /// every order until one releases it. Of more than [`RESOURCES_REMEMBERED_MAX`] leases a customer learns when it claims
-    /// them.
+    /// A resource reports that this customer has it by an import. The target has it registered already, so the lease outlives
+    /// all orders until one releases it. If there are more than [`RESOURCES_REMEMBERED_MAX`] leases, a customer learns of the rest when it
+    /// claims them.
     pub(super) fn imported(
         &mut self,
         now: Timestamp,

@@ -1,4 +1,4 @@
-//! Taking events in: de-duplication and limits; and remembering the orders that are over.
+//! Accepting events: de-duplication and limits; and remembering the orders that have ended.
 
 use super::journal::JournalEntry;
 use super::place::Place;
@@ -14,7 +14,7 @@ use crate::order::{OrderKey, OrderState, PlannedStep, Rejection};
 use crate::recording::Edition;
 
 impl Customer {
-    /// Takes a signalled event into the inbox, or rejects it, or recognises it.
+    /// Puts a signalled event into the inbox, rejects it, or recognises it as a duplicate.
     pub(super) fn submitted(&mut self, now: Timestamp, event: Result<Event, Rejection>) {
         let event = match event {
             Ok(event) => event,
@@ -54,7 +54,7 @@ impl Customer {
         );
     }
 
-    /// Whether an order was taken in before.
+    /// Whether an order was accepted before.
     fn knows(&self, order: &OrderId) -> bool {
         self.orders.contains_key(order)
             || self.inbox.iter().any(|waiting| waiting.key.order == *order)
@@ -62,7 +62,7 @@ impl Customer {
             || (self.edition >= Edition::V0_2 && self.digests.contains(order))
     }
 
-    /// The limits and conditions on what is taken in.
+    /// Checks the limits and conditions on accepting an event.
     fn may_take(&mut self, now: Timestamp, accepted_at: Timestamp, event: &Event) -> Result<(), Rejection> {
         if let Some(claimed) = &self.misidentified {
             let detail =
@@ -139,7 +139,7 @@ impl Customer {
         });
     }
 
-    /// Remembers an order that is over. One that was rejected had no effect: its id needs not be recognised for longer than
+    /// Remembers an order that has ended. A rejected one had no effect: its id need not be recognised for longer than
     /// it is shown.
     pub(super) fn remember(&mut self, now: Timestamp, order: &Order, state: OrderState) {
         if state != OrderState::Rejected {
@@ -149,7 +149,7 @@ impl Customer {
         self.show_as_over(now, order.key.order.clone(), state);
     }
 
-    /// Keeps an order that is over for those who ask.
+    /// Keeps an order that has ended for later queries.
     fn show_as_over(&mut self, now: Timestamp, order: OrderId, state: OrderState) {
         self.remembered.push_back(Remembered { order, state, at: now, action: None });
         while self.remembered.len() > self.limits.remembered_orders_max {
@@ -161,8 +161,8 @@ impl Customer {
         }
     }
 
-    /// A state of 0.1.0 has no digests: it recognises the orders that it shows, and has forgotten others if those are as many
-    /// as may be.
+    /// A state of 0.1.0 has no digests: it recognises the orders that it shows, and has forgotten others if it shows as many
+    /// as it can.
     fn begin_digests(&mut self) {
         if !self.digests.is_new() {
             return;
@@ -175,12 +175,12 @@ impl Customer {
         self.digests.begin(before, forgotten, self.limits.order_digests_max);
     }
 
-    /// Remembers the youngest order of a type that was applied, for those that come late.
+    /// Remembers the youngest applied order of a type, to recognise late ones.
     pub(super) fn remember_applied(&mut self, event_type: String, key: OrderKey) {
         remember_bounded(&mut self.applied, event_type, key, crate::limits::RESOURCES_REMEMBERED_MAX);
     }
 
-    /// What was under way in the run before is started again.
+    /// Starts again what was running in the previous run.
     pub(super) fn under_way_again(&mut self) -> Vec<Effect> {
         self.leave_calls_to_confirmed_leases();
         let mut effects: Vec<Effect> = self.local_effect().into_iter().collect();
@@ -195,7 +195,7 @@ impl Customer {
 }
 
 impl OrderStep {
-    /// A step that has not begun. Whether it may have been called before the workflow was reset is `after_reset`.
+    /// A step that has not started. `after_reset` says whether it may have been called before the workflow was reset.
     pub(super) fn open(planned: PlannedStep, after_reset: bool, now: Timestamp) -> Self {
         Self {
             planned,

@@ -1,4 +1,4 @@
-//! What a customer remembers of what happened, and how orders ended.
+//! What a customer remembers of past events, actions and orders.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,18 +11,18 @@ use crate::wire::{WireName, wire_words};
 pub struct JournalEntry {
     /// When.
     pub at: Timestamp,
-    /// The order, where there is one.
+    /// The order, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderId>,
-    /// The event's id and type, where there is one.
+    /// The event's id and type, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<(String, String)>,
-    /// Its key, for an order that ended: where a list goes on that was read as far as it.
+    /// The key of an order that ended: a list that was read as far as this order continues from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<OrderKey>,
     /// What happened: a terminal state, or `action`.
     pub what: String,
-    /// A stable code, where there is one.
+    /// A stable code, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// A sentence for a person.
@@ -42,15 +42,15 @@ pub struct JournalEntry {
 wire_words! {
     /// How a step stands.
     StepStateName {
-        /// It has not begun.
+        /// It has not started.
         Open = "open",
-        /// Its call is under way.
+        /// Its call is running.
         Running = "running",
         /// It waits for a person.
         Held = "held",
         /// It had its effect.
         Done = "done",
-        /// It was left out.
+        /// It was skipped.
         Skipped = "skipped",
         /// It was cancelled with its order.
         Cancelled = "cancelled",
@@ -68,7 +68,7 @@ wire_words! {
         Settled = "settled",
         /// A release of what the customer did not hold.
         NotHolder = "not_holder",
-        /// A younger order of the customer had settled the matter.
+        /// A younger order of the customer had settled the claim.
         Superseded = "superseded",
     }
 }
@@ -88,9 +88,9 @@ pub struct StepView {
     pub state: WireName<StepStateName>,
     /// How often its call was scheduled.
     pub attempts: u32,
-    /// The class of its last outcome, or the code by which it was left out.
+    /// The class of its last outcome, or the code with which it was skipped.
     pub outcome: Option<String>,
-    /// The identity that a release goes by, where it was not always the one that its event named.
+    /// The identity that a release uses, if it was not always the one in its event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<StepIdentity>,
 }
@@ -111,7 +111,7 @@ pub struct ClaimView {
     pub epoch: Option<Epoch>,
 }
 
-/// The identity that a release goes by: the name under which the target is asked to take the resource away.
+/// The identity that a release uses: the name under which the target is asked to remove the resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StepIdentity {
@@ -119,7 +119,7 @@ pub struct StepIdentity {
     pub named: String,
     /// The identity under which it is sent, or was sent last.
     pub sent: String,
-    /// The identities before that under which the target did not have the resource, oldest first.
+    /// The earlier identities under which the target did not have the resource, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
 }

@@ -7,19 +7,19 @@ use super::OrderStep;
 use crate::ids::OrderId;
 use crate::recording::Edition;
 
-/// What the idempotency key of a step is made of. It is chosen when the step is sent for the first time, and stays.
+/// What the idempotency key of a step is derived from. It is chosen when the step is sent for the first time, and never changes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyRule {
-    /// Of the order's UUID and the step, as in 0.1.0: [`OrderId::step_key_v0_1`].
+    /// From the order's UUID and the step, as in 0.1.0: [`OrderId::step_key_v0_1`].
     #[default]
     OrderUuid,
-    /// Of the whole order id, customer included, and the step: [`OrderId::step_key`].
+    /// From the whole order id, customer included, and the step: [`OrderId::step_key`].
     OrderId,
 }
 
 impl KeyRule {
-    /// Whether it is that of 0.1.0.
+    /// Whether it is the rule of 0.1.0.
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
     pub(super) fn is_v0_1(&self) -> bool {
         *self == Self::OrderUuid

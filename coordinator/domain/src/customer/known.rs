@@ -1,4 +1,4 @@
-//! What others may read of what a customer knows. They change it by inputs only.
+//! The parts of a customer's state that other code may read. Only inputs change them.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,12 +14,12 @@ use crate::order::OrderKey;
 use crate::recording::Edition;
 
 impl Customer {
-    /// Who it is.
+    /// The customer's tenant and id.
     pub fn me(&self) -> &CustomerRef {
         &self.me
     }
 
-    /// Which life of it.
+    /// The incarnation: which life of the entity this is.
     pub fn incarnation(&self) -> Incarnation {
         self.incarnation
     }
@@ -34,7 +34,7 @@ impl Customer {
         &self.inbox
     }
 
-    /// The local activity under way.
+    /// The running local activity.
     pub fn local(&self) -> Local {
         self.local
     }
@@ -54,7 +54,7 @@ impl Customer {
         &self.unjudged
     }
 
-    /// The resources of which it is to say again what it has and wants, each with the epoch above which it takes a grant.
+    /// The resources to which it must repeat what it has and wants, each with the epoch above which it accepts a grant.
     pub fn to_reassert(&self) -> &BTreeMap<ResourceId, Epoch> {
         &self.to_reassert
     }
@@ -69,7 +69,7 @@ impl Customer {
         &self.outbox
     }
 
-    /// Orders that are over, oldest first.
+    /// Orders that have ended, oldest first.
     pub fn remembered(&self) -> &VecDeque<Remembered> {
         &self.remembered
     }
@@ -94,18 +94,18 @@ impl Customer {
         self.weight_bytes
     }
 
-    /// Which behaviour the present run began with.
+    /// Which behaviour the present run started with.
     pub fn edition(&self) -> Edition {
         self.edition
     }
 
-    /// A run begins, with this behaviour.
+    /// Starts a run with this behaviour.
     pub fn begin_run(&mut self, edition: Edition) {
         self.edition = edition;
     }
 
-    /// All that what it does next depends on: two customers of which this is the same do the same. Of the journal that is what
-    /// persons did; the counts decide nothing.
+    /// Everything that its next steps depend on: two customers for which this is equal behave the same. Of the journal it contains the
+    /// actions of persons; the counts decide nothing.
     pub fn decisive_state(&self) -> impl Serialize + '_ {
         let acted: Vec<_> =
             self.journal.iter().map(|entry| &entry.what).filter(|what| what.starts_with("action")).collect();

@@ -19,32 +19,32 @@ pub struct Lease {
     pub since: Timestamp,
     /// Whether the target accepted an assign under it: it outlives its order.
     pub kept: bool,
-    /// When a step that assigns was last recorded as done under it.
+    /// When a step that assigns was last recorded as done under this lease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_at: Option<Timestamp>,
-    /// Set once it is to be given back, as soon as no started order needs it.
+    /// Set if it must be given back as soon as no started order needs it.
     pub due: Option<GiveBack>,
-    /// Set once it is being given back, as soon as no call that it protects is under way: no step starts under it.
+    /// Set if it must be given back as soon as no call that it protects is running: no step starts under it.
     pub leaving: Option<GiveBack>,
     /// Who asks for it back.
     pub recall: Option<Asker>,
     /// The name under which the targets know this customer there.
     #[serde(rename = "party")]
     pub target_identity: Option<String>,
-    /// Names under which they knew it there before, under this lease, oldest first; bounded.
+    /// Earlier names under which they knew it there, under this lease, oldest first; bounded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[serde(rename = "parties_before")]
     pub target_identities_before: Vec<String>,
-    /// What its being given back rests on, once it is to be.
+    /// The evidence for giving it back, once it is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<LeaseProof>,
-    /// To whom a release found the resource registered, where that was somebody else.
+    /// To whom a release found the resource registered, if that was another customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_to: Option<String>,
-    /// Whether the workflow was reset since it was granted, and its resource did not confirm it yet: no call starts under it.
+    /// Whether the workflow was reset since it was granted, and its resource has not confirmed it yet: no call starts under it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub doubted: bool,
-    /// Whether an order that takes or gives up the resource was ended while the lease was in doubt, and its calls were not read back.
+    /// Whether an order that takes or gives up the resource ended while the lease was in doubt, and its calls were not read back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub abandoned: bool,
 }

@@ -10,12 +10,12 @@ use crate::ids::{CustomerId, OrderId, TargetId, Timestamp};
 use crate::order::{OrderKey, OrderState};
 use crate::wire::WireName;
 
-/// How many orders a page has where nobody says.
+/// How many orders a page has by default.
 pub const PAGE_DEFAULT: usize = 100;
 /// The most orders of a page.
 pub const PAGE_MAX: usize = 1_000;
 
-/// Which open orders are asked for; what is absent leaves nothing out.
+/// Which open orders are asked for; an absent field excludes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OrderFilter {
@@ -28,10 +28,10 @@ pub struct OrderFilter {
     /// Those that are held with this code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// Those after this order: `next` of the page before. Where it is over and forgotten meanwhile, the list begins again.
+    /// Those after this order: `next` of the previous page. If it has ended and is forgotten by now, the list starts again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<OrderId>,
-    /// At most so many, from 1 to [`PAGE_MAX`]; [`PAGE_DEFAULT`] where absent.
+    /// The most orders of a page, from 1 to [`PAGE_MAX`]; [`PAGE_DEFAULT`] if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }
@@ -39,9 +39,9 @@ pub struct OrderFilter {
 /// A page of open orders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderPage {
-    /// The orders, by order key: those that wait for admission among the others.
+    /// The orders, by order key, including those that wait for admission.
     pub orders: Vec<ListedOrder>,
-    /// The last of them, where more follow: `after` of the next page.
+    /// The last of them, if more follow: `after` of the next page.
     #[serde(default)]
     pub next: Option<OrderId>,
 }
@@ -65,7 +65,7 @@ pub struct ListedOrder {
     /// What it waits for.
     #[serde(default)]
     pub waiting_for: Option<WaitView>,
-    /// The target at which it waits or is held; absent where it waits for something else.
+    /// The target at which it waits or is held; absent if it waits for something else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<TargetId>,
     /// The code by which it is held.
@@ -73,12 +73,12 @@ pub struct ListedOrder {
     pub code: Option<String>,
     /// When its event was accepted, RFC 3339.
     pub accepted_at: String,
-    /// Since when it waits thus, RFC 3339.
+    /// Since when it waits like this, RFC 3339.
     pub since: String,
-    /// When it should be done, RFC 3339; absent where the catalog does not say.
+    /// When it should be done, RFC 3339; absent if the catalog does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<String>,
-    /// Whether it stands alone: it is of no customer's entity, and actions do not apply to it.
+    /// Whether it is a standalone order: it belongs to no customer entity, and actions do not apply to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stands_alone: bool,
 }
@@ -135,7 +135,7 @@ impl Open<'_> {
 }
 
 impl Customer {
-    /// A page of the open orders that a filter lets through.
+    /// A page of the open orders that match a filter.
     pub fn open_orders(&self, filter: &OrderFilter) -> OrderPage {
         let mut open: Vec<Open<'_>> = self.orders.values().map(Open::Planned).collect();
         open.extend(self.inbox.iter().map(Open::Waiting));
@@ -156,7 +156,7 @@ impl Customer {
         OrderPage { orders, next }
     }
 
-    /// The key of an order: of one that is over, as long as the journal has it.
+    /// The key of an order; of an ended order only as long as the journal has it.
     fn key_of(&self, id: &OrderId) -> Option<&OrderKey> {
         let open = self.orders.get(id).map(|order| &order.key);
         let waiting = || self.inbox.iter().map(|waiting| &waiting.key).find(|key| key.order == *id);

@@ -1,10 +1,10 @@
 //! The customer machine: one customer's orders, leases and lanes, as a pure function `step(now, input) -> effects`.
 //!
-//! The rooms, in the order in which an event walks through them: [`intake`](self) takes an event in, `admission` has it
-//! planned, `claims` minds tickets, `grants` and `giving_back` mind leases, `readiness` says what a step
-//! waits for by itself and `turns` whose turn it is, `starting` starts it, `outcomes` takes what became of a step, `abort` ends an
-//! order before it is done, `ending` closes orders, `actions` is what a person may do, `known`, `view`, `listing` and `why` are what
-//! one may ask, `visibility` is what lists of entities show.
+//! The modules, in the order in which an event passes through them: [`intake`](self) accepts an event, `admission` has it
+//! planned, `claims` keeps the tickets, `grants` and `giving_back` keep the leases, `readiness` says what a step
+//! itself waits for and `turns` whose turn it is, `starting` starts it, `outcomes` handles its outcome, `abort` ends an
+//! order before it is done, `ending` closes orders, `actions` is what a person may do, `known`, `view`, `listing` and `why` answer
+//! questions, `visibility` is what lists of entities show.
 
 #[cfg(test)]
 mod tests;
@@ -77,9 +77,9 @@ use crate::routing::QueueAssignment;
 /// What reaches a customer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// An event was signalled. Raw: whatever it is, it ends as one order or one rejected event.
+    /// An event was signalled. It is unchecked: whatever it is, it ends as one order or one rejected event.
     Submitted(Result<Event, Rejection>),
-    /// The admission under way ended: one answer per event of its batch, in order.
+    /// The running admission ended: one answer per event of its batch, in order.
     Admitted(AdmissionAnswer),
     /// The messages under way were sent.
     Sent,
@@ -94,7 +94,7 @@ pub enum Input {
         /// What became of it.
         outcome: Outcome,
     },
-    /// A step's call ended with a result that no worker gave: a person completed or failed it in Temporal.
+    /// A step's call ended with a result that no worker returned: a person completed or failed it in Temporal.
     StepEndedByHand {
         /// The order.
         order: OrderId,
@@ -103,30 +103,30 @@ pub enum Input {
         /// What the result said, in a few words without personal data.
         said: String,
     },
-    /// A step's call was cancelled, and is over: its request may have been sent.
+    /// A step's call was cancelled and has ended: its request may have been sent.
     StepInterrupted {
         /// The order.
         order: OrderId,
         /// The step's index in it.
         step: usize,
     },
-    /// A resource's entity may have forgotten what this customer has and wants of it: say it again.
+    /// A resource's entity may have forgotten what this customer has and wants of it: repeat it.
     Reassert {
         /// The resource; none for all.
         resource: Option<ResourceId>,
     },
-    /// The sweep saw, for longer than messages take, that this customer and a resource contradict each other about its lease.
+    /// The sweep saw that this customer and a resource contradict each other about its lease, for longer than messages take.
     SettleDifference {
         /// The resource.
         resource: ResourceId,
-        /// The epoch by which the resource says that somebody holds it: where this customer holds nothing, it does not take it.
+        /// The epoch with which the resource says that the lease is held: if this customer holds no lease, it does not take that one.
         above: Epoch,
     },
-    /// An operator reset the workflow: what this customer did after the moment that it knows of is not in its state.
+    /// An operator reset the workflow: the state lacks what this customer did after the point of the reset.
     WasReset,
-    /// A new run begins: what was under way is to be started again.
+    /// A new run starts: everything that was running must be started again.
     Resumed,
-    /// The workflow id says that this entity is not who its start argument says: every event is rejected.
+    /// The workflow id and the start argument name different entities: every event is rejected.
     Misidentified {
         /// What the start argument says.
         claimed: String,
@@ -134,8 +134,8 @@ pub enum Input {
 }
 
 impl Input {
-    /// What the input rests on: whether its effects may leave before its workflow task is recorded. The epoch above which a
-    /// grant is taken after [`Input::Reassert`] is a workflow time.
+    /// What the input depends on: it decides whether its effects may leave before its workflow task is recorded. The epoch above which a
+    /// grant is accepted after [`Input::Reassert`] is a workflow time.
     pub fn cause(&self) -> Cause {
         match self {
             Self::Submitted(_) | Self::Told(_) => Cause::Message,
@@ -154,7 +154,7 @@ impl Input {
 }
 
 impl Customer {
-    /// Takes an input at a time and says what is to be done. Total: no input panics, and whatever is not expected
+    /// Takes one input and returns what to do. Total: no input panics, and an unexpected input
     /// changes nothing.
     pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
         self.observed.clear();
@@ -188,7 +188,7 @@ impl Customer {
         effects
     }
 
-    /// The same as [`Customer::step`], with all orders looked at whatever came in: what the model compares it with.
+    /// The same as [`Customer::step`], but it always looks at all orders. The model compares the two.
     pub fn step_looking_at_all(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
         self.quiet_until = None;
         self.step(now, input)
@@ -197,7 +197,7 @@ impl Customer {
     /// A person's action.
     ///
     /// # Errors
-    /// [`Refusal`] where the order's state does not allow it; nothing is changed then.
+    /// [`Refusal`] if the order's state does not allow it; then nothing changes.
     pub fn act(&mut self, now: Timestamp, action: &Action) -> (Result<ActionDone, Refusal>, Vec<Effect>) {
         self.observed.clear();
         let taken = self.apply(now, action);
@@ -212,7 +212,7 @@ impl Customer {
         (done, effects)
     }
 
-    /// Brings everything as far as it goes: leases are judged, given back and asked for, orders end, turns are taken.
+    /// Makes all progress that is possible: leases are judged, given back and asked for, orders end, steps start.
     fn advance(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         loop {
             let before = self.revision;
@@ -235,15 +235,15 @@ impl Customer {
         self.quiet_until = (!has_begun_any).then(|| self.next_expiry());
     }
 
-    /// Whether one more event in the inbox gives nothing to do but its admission: everything went as far as it goes, and an event
-    /// that waits for admission only holds back others. So a customer with a thousand orders takes in a thousand events
+    /// Whether one more event in the inbox needs nothing but its admission: all possible progress was made, and an event
+    /// that waits for admission only holds others back. So a customer with a thousand orders can accept a thousand events
     /// without looking at a million orders.
     fn is_quiet(&self, now: Timestamp) -> bool {
         self.quiet_until.is_some_and(|until| now < until)
     }
 }
 
-/// What a customer wants done.
+/// What a customer wants the shell to do.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "effects are few at a time and soon over")]
 pub enum Effect {
@@ -261,11 +261,11 @@ pub enum Effect {
         /// The call.
         request: ProvisionRequest,
     },
-    /// Show this state in lists of entities. Nothing answers.
+    /// Show this state in lists of entities. It has no answer.
     Show {
         /// The state.
         state: ShownState,
-        /// Whether nothing was shown of this life before: who started it may not have said whose it is.
+        /// Whether it is the first state shown in this life: whoever started the entity may not have set the tenant.
         is_first: bool,
     },
 }
@@ -286,25 +286,25 @@ pub struct Admission {
     pub held: BTreeSet<ResourceId>,
 }
 
-/// One event to admit.
+/// An event to admit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventToAdmit {
     /// The event.
     pub event: Event,
     /// The key of its order.
     pub key: OrderKey,
-    /// When the event was taken in, where its key does not say so: nobody had stamped it, and its own time stands there.
+    /// When the event was accepted, if its key does not contain that: it had no stamp, and the key has the event's own time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_at: Option<Timestamp>,
-    /// Whether the key, or whether the event is taken at all, depends on the workflow time at which it was taken in.
+    /// Whether the key, or the decision to accept the event, depends on the workflow time of its acceptance.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub clock_bound: bool,
-    /// Whether the workflow was reset to a moment before it was admitted: what became of it then is not known.
+    /// Whether the workflow was reset to a point before its admission: it is unknown what happened to it then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub after_reset: bool,
 }
 
-/// What an admission answers.
+/// The result of an admission.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdmissionAnswer {
     /// One per event, in order.
@@ -314,13 +314,13 @@ pub struct AdmissionAnswer {
     /// Whether the server knows the search attributes that show a customer in lists.
     #[serde(default)]
     pub attributes_registered: bool,
-    /// Where the customer is to live; only said while the count of queue shards changes. It is for the shell.
+    /// The queue that the customer must move to; only set while the count of queue shards changes. It is for the shell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(rename = "home")]
     pub queue_assignment: Option<QueueAssignment>,
 }
 
-/// What became of one event.
+/// The result for one event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "admitted", rename_all = "snake_case")]
 pub enum Admitted {
@@ -331,7 +331,7 @@ pub enum Admitted {
         /// What the resources answered.
         answers: Vec<(ResourceId, ClaimAnswer)>,
     },
-    /// It has none, and here is why.
+    /// It was rejected.
     Rejected {
         /// The reason.
         rejection: Rejection,
@@ -344,15 +344,15 @@ impl EventToAdmit {
         self.taken_at.unwrap_or(self.key.accepted_at)
     }
 
-    /// What the event says of its time.
+    /// The dating of the event.
     pub fn dating(&self) -> Dating {
         Dating::of(self.event.time, self.accepted_at())
     }
 }
 
 impl Admission {
-    /// Whether an order key of it depends on workflow time. Then the workflow task has to be recorded before the admission
-    /// begins: a later attempt would make another key.
+    /// Whether an order key of it depends on workflow time. Then the workflow task must be recorded before the admission
+    /// starts, because a later attempt would make another key.
     pub fn rests_on_clock(&self) -> bool {
         self.events.iter().any(|waiting| waiting.clock_bound)
     }

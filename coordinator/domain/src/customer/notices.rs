@@ -1,4 +1,4 @@
-//! What resources tell a customer.
+//! What a resource tells a customer.
 
 use super::journal::JournalEntry;
 use super::{ClaimState, Customer, Ending, TicketState, UnjudgedGrant};
@@ -39,7 +39,7 @@ impl Customer {
         }
     }
 
-    /// Whether a notice speaks of an order that may be known only when the admission under way is recorded: its claims
+    /// Whether a notice is about an order that may become known only when the running admission is recorded: its claims
     /// were made, and answered by message, before that.
     fn is_early(&self, resource: &ResourceId, notice: &Notice) -> bool {
         !self.inbox.is_empty()
@@ -62,7 +62,7 @@ impl Customer {
         }
     }
 
-    /// An admission was recorded: what was said too early is heard again.
+    /// An admission was recorded: handle again the notices that came too early.
     pub(super) fn hear_early_notices(&mut self, now: Timestamp) {
         let incarnation = self.incarnation;
         for (resource, notice) in std::mem::take(&mut self.early_notices) {
@@ -70,7 +70,7 @@ impl Customer {
         }
     }
 
-    /// A message for an earlier life of this customer: its lease is an orphan, and the resource must know.
+    /// A message for an earlier life of this customer: its lease is an orphan, and the resource must be told.
     fn told_another_life(&mut self, resource: &ResourceId, incarnation: crate::ids::Incarnation, notice: Notice) {
         let (ticket, epoch) = match notice {
             Notice::LeaseGranted { ticket, epoch, .. } => (Some(ticket), epoch),
@@ -85,9 +85,9 @@ impl Customer {
         self.outbox.push_back((resource.clone(), message));
     }
 
-    /// Somebody else is proven to hold what an order wants to release. Its steps are left out, unless the customer
-    /// holds the lease, or has an older open assign of it. Where the target has it under a name of this customer that the
-    /// order did not give (`party`), it is claimed again by that name.
+    /// Another customer is proven to hold what an order wants to release. The order's steps are skipped, unless this customer
+    /// holds the lease, or has an older open assign of it. If the target has it under a name of this customer that the
+    /// order did not give (`party`), the resource is claimed again by that name.
     pub(super) fn not_holder(
         &mut self,
         now: Timestamp,
@@ -98,7 +98,7 @@ impl Customer {
         let Some((id, index)) = self.claim_of_ticket(resource, ticket) else { return };
         let key = self.orders[&id].key.clone();
         if self.leases.contains_key(resource) {
-            // It speaks as if it did not know our lease.
+            // The resource acts as if it did not know our lease.
             self.doubt(resource, Epoch(0));
         }
         let spared = self.leases.contains_key(resource)
@@ -123,7 +123,7 @@ impl Customer {
         self.changed();
     }
 
-    /// A resource's queue is full: an order that had no effect ends as rejected, any other waits for a person.
+    /// A resource's queue is full: an order without effects is rejected, any other waits for a person.
     pub(super) fn queue_full(&mut self, resource: &ResourceId, ticket: &TicketId) {
         let Some((id, index)) = self.claim_of_ticket(resource, ticket) else { return };
         let Some(order) = self.orders.get_mut(&id) else { return };
@@ -146,8 +146,8 @@ impl Customer {
             || self.unjudged.iter().any(|grant| grant.resource == *resource && grant.epoch >= epoch)
     }
 
-    /// A person forces the release of a lease: refused while open orders name the resource, and where it was used since the
-    /// target was asked who is registered. A lease that this customer knows nothing of is declined.
+    /// A person forces the release of a lease: refused while open orders name the resource, and if the lease was used after the
+    /// target was asked who is registered. A lease that this customer does not know is declined.
     fn forced(
         &mut self,
         now: Timestamp,
@@ -180,7 +180,7 @@ impl Customer {
         }
     }
 
-    /// Whoever loses a resource sees by whom, and for which tenant.
+    /// Records who took a resource away from this customer, and for which tenant.
     fn note_forced(&mut self, now: Timestamp, resource: &ResourceId, by: Option<ForcedBy>) {
         let Some(ForcedBy { tenant, actor, reason }) = by else { return };
         self.note(JournalEntry {

@@ -27,40 +27,40 @@ pub struct Order {
     pub unordered: bool,
     /// When it is no longer worth doing.
     pub expires_at: Option<Timestamp>,
-    /// When it should be done. Nothing is dropped after it: whoever is in charge is told.
+    /// When it should be done. Nothing is dropped after it: the order is only shown and alerted as overdue.
     #[serde(default)]
     pub due_at: Option<Timestamp>,
-    /// What it wants of which resource.
+    /// Which resources it wants, and how.
     pub claims: Vec<OrderClaim>,
-    /// The resources that its customer must be known to have before it begins.
+    /// The resources that its customer must be known to have before it starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<ResourceId>,
-    /// The resources that nobody else may have where a step names them.
+    /// The resources that no other customer may have if a step names them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub first_use: Vec<ResourceId>,
     /// What it does: the plan's steps, then compensations.
     pub steps: Vec<OrderStep>,
-    /// Whether a step that needs all its leases has begun.
+    /// Whether a step that needs all its leases has started.
     pub started: bool,
-    /// Whether a person, or a ring, let its release go before its assign is granted.
+    /// Whether a person, or the resolution of a ring, let its release run before its assign is granted.
     pub release_first: bool,
-    /// Whether it waits for a person before it begins: it came late.
+    /// Whether it waits for a person before it starts, because it came late.
     pub late_hold: bool,
-    /// Set once it is to end without doing the rest.
+    /// Set if it must end without the rest of its steps.
     pub ending: Option<Ending>,
     /// The marks of the last actions that persons took on it, oldest first ([`crate::action_mark::ActionMark`]).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<String>,
-    /// The trace that its event belongs to: its calls go on in it, however much later.
+    /// The trace of its event: its calls continue in it, however much later.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "trace_parent::read_leniently")]
     pub trace_parent: Option<TraceParent>,
-    /// When the workflow was reset, if it was since the order came in, or to a moment before.
+    /// When the workflow was reset, if that was after the order came in, or to a point before it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset_at: Option<Timestamp>,
-    /// When its event was taken in, where its key does not say so: nobody had stamped it, and its own time stands there.
+    /// When its event was accepted, if its key does not contain that: it had no stamp, and the key has the event's own time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_at: Option<Timestamp>,
-    /// What its event said of its time, where that does not follow from its key.
+    /// The dating of its event, if it does not follow from its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dating: Option<Dating>,
     /// Its size as JSON, in bytes.
@@ -71,7 +71,7 @@ pub struct Order {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "why")]
 pub enum Ending {
-    /// A younger order settled the matter.
+    /// A younger order replaced it.
     Superseded,
     /// A person cancelled it.
     Cancelled,
@@ -87,7 +87,7 @@ pub enum Ending {
     },
     /// It was not done in time.
     Expired,
-    /// With its plan the customer's state would be over its limit.
+    /// With its plan, the customer's state would exceed its limit.
     BacklogFull,
 }
 
@@ -98,7 +98,7 @@ pub struct OrderClaim {
     pub claim: Claim,
     /// Its ticket at the resource.
     pub ticket: TicketState,
-    /// Where the claim stands.
+    /// The state of the claim.
     pub state: ClaimState,
 }
 
@@ -106,58 +106,58 @@ pub struct OrderClaim {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TicketState {
-    /// The resource has none.
+    /// The resource has no ticket.
     None,
-    /// It stands in the resource's queue, or a lease was granted for it.
+    /// It is in the resource's queue, or a lease was granted for it.
     Out,
-    /// The resource refused it, but a late copy of its claim may still get there: it is withdrawn in the end.
+    /// The resource refused it, but a late copy of the claim may still arrive: it is withdrawn in the end.
     Refused,
 }
 
-/// Where a claim stands.
+/// The state of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClaimState {
     /// Not settled.
     Open,
-    /// All steps that name its resource are over.
+    /// All steps that name its resource have ended.
     Settled,
-    /// A release of something that somebody else holds.
+    /// A release of a resource that another customer holds.
     NotHolder,
-    /// A younger order of this customer settled the matter.
+    /// A younger order of this customer replaced it.
     Superseded,
 }
 
 /// A step of an open order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OrderStep {
-    /// What is to be done.
+    /// What must be done.
     pub planned: PlannedStep,
-    /// Where it stands.
+    /// Its state.
     #[serde(flatten)]
     pub state: StepState,
     /// How often its call was scheduled.
     pub dispatches: u32,
-    /// How many results in a row came for it that no worker gave: by a person in Temporal.
+    /// How many results in a row no worker returned: a person entered them in Temporal.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub by_hand: u32,
-    /// How often a person amended its arguments: each time it becomes another request, with a key of its own.
+    /// How often a person amended its arguments: each time it becomes another request, with its own key.
     #[serde(default)]
     pub amendments: u32,
-    /// What its idempotency key is made of. A step that was sent by 0.1.0 keeps the rule of 0.1.0.
+    /// What its idempotency key is derived from. A step that was sent by 0.1.0 keeps the rule of 0.1.0.
     #[serde(default, skip_serializing_if = "KeyRule::is_v0_1")]
     pub key_rule: KeyRule,
-    /// The identity that a release goes by, where it was not always the one that its event named.
+    /// The identity that a release uses, if it was not always the one in its event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<StepIdentity>,
-    /// Who left it out and why, where a person did.
+    /// Who skipped it and why, if a person did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_out_by: Option<(String, String)>,
     /// The class of its last outcome.
     pub outcome: Option<Outcome>,
     /// For a compensation: the index of the step that it undoes.
     pub compensates: Option<usize>,
-    /// Since when it stands so.
+    /// Since when it is in this state.
     pub since: Timestamp,
 }
 
@@ -167,7 +167,7 @@ fn is_zero(count: &u32) -> bool {
 }
 
 impl Order {
-    /// The indexes of the steps whose call is under way.
+    /// The indices of the steps whose calls are running.
     pub fn running(&self) -> impl Iterator<Item = usize> + '_ {
         self.steps.iter().enumerate().filter(|(_, step)| step.state.is_running()).map(|(index, _)| index)
     }
@@ -187,7 +187,7 @@ impl Order {
         self.taken_at.unwrap_or(self.key.accepted_at)
     }
 
-    /// What its event said of its time.
+    /// The dating of its event.
     pub fn dating(&self) -> Dating {
         self.dating.unwrap_or_else(|| Dating::of_key(&self.key))
     }
@@ -199,12 +199,12 @@ impl Order {
 }
 
 impl OrderStep {
-    /// Its call begins.
+    /// Its call starts.
     pub(super) fn run(&mut self) {
         self.state = StepState::Running { earlier: self.state.earlier() };
     }
 
-    /// It is to be done again.
+    /// It must run again.
     pub(super) fn reopen(&mut self) {
         self.state = StepState::Open { earlier: self.state.earlier() };
     }
@@ -214,18 +214,18 @@ impl OrderStep {
         self.state = StepState::Held { code, detail, earlier: self.state.earlier() };
     }
 
-    /// Its order ends before it began.
+    /// Its order ends before it started.
     pub(super) fn give_up(&mut self) {
         self.state = StepState::Cancelled { after_reset: self.state.earlier().after_reset };
     }
 
-    /// Whether it may be given up with its order: no call of it is under way, or may still land.
+    /// Whether it may be given up with its order: no call of it is running, or may still arrive.
     pub(super) fn may_be_given_up(&self) -> bool {
         !self.state.is_over() && !self.state.is_in_flight()
     }
 }
 
-/// What a new order begins as, where it comes late.
+/// Whether a new order that comes late starts as held.
 pub(super) fn late_hold(late: Late, is_late: bool) -> bool {
     is_late && late == Late::Hold
 }

@@ -1,4 +1,4 @@
-//! What became of a step.
+//! What follows from the outcome of a step.
 
 use super::{Customer, Effect, Ending, JournalEntry, StepState};
 use crate::error_code::{ErrorCode, ReasonCode};
@@ -7,7 +7,7 @@ use crate::message::GiveBack;
 use crate::order::{ClaimMode, OnFailure};
 use crate::outcome::Outcome;
 
-/// How often in a row a step is called again of whose call a person gave the result in Temporal.
+/// How often in a row a step is called again after a person entered its result in Temporal.
 const BY_HAND_MAX: u32 = 3;
 
 impl Customer {
@@ -31,7 +31,7 @@ impl Customer {
             Outcome::Permanent { code, detail } => self.step_failed(now, id, index, code, detail),
             Outcome::Ambiguous { detail } => {
                 self.hold_step(id, index, ErrorCode::Ambiguous.into(), detail);
-                // Its request may still land: its leases stay until a person has looked.
+                // Its request may still arrive: it keeps its leases until a person has looked at it.
                 if let Some(order) = self.orders.get_mut(id) {
                     order.steps[index].state.note_maybe_sent();
                 }
@@ -42,7 +42,7 @@ impl Customer {
         }
     }
 
-    /// Its worker reported what is to be retried instead of failing the attempt: a person has to look.
+    /// Its worker reported an outcome that the retry policy should have retried: a person has to look.
     fn step_given_up(&mut self, id: &OrderId, index: usize, code: ErrorCode) {
         let detail = format!("the call was not retried after the outcome {code}");
         self.hold_step(id, index, code.into(), detail);
@@ -52,7 +52,7 @@ impl Customer {
         self.orders.get(id).is_some_and(|order| order.expires_at.is_some())
     }
 
-    /// A step was not sent in the time in which its order was worth doing: the rest is not either.
+    /// A step was not sent before its order expired: the rest of the order is not sent either.
     fn step_expired(&mut self, id: &OrderId, index: usize) {
         if let Some(order) = self.orders.get_mut(id) {
             order.steps[index].give_up();
@@ -70,8 +70,8 @@ impl Customer {
         }
     }
 
-    /// A person completed or failed a step's call in Temporal. That settles nothing: what was sent may still be on its way. The
-    /// step is called again, which waits and reads back. Where that happens again and again, a person has to say what is wanted.
+    /// A person completed or failed a step's call in Temporal. That settles nothing: the request may still be in flight. The
+    /// step is called again, which waits and reads back. If that happens too often, a person has to decide.
     pub(super) fn step_ended_by_hand(
         &mut self,
         now: Timestamp,
@@ -127,7 +127,7 @@ impl Customer {
         }
     }
 
-    /// A step is to be done again.
+    /// A step must run again.
     pub(super) fn reopen_step(&mut self, id: &OrderId, index: usize) {
         if let Some(step) = self.orders.get_mut(id).and_then(|order| order.steps.get_mut(index)) {
             step.reopen();
@@ -165,8 +165,8 @@ impl Customer {
         }
     }
 
-    /// An assign that found everything in place, under a lease that was kept before, changed nothing: there is nothing
-    /// to undo.
+    /// An assign that found everything in place, under a lease that was kept before, changed nothing: it needs no
+    /// compensation.
     fn keep_what_was_there(&mut self, id: &OrderId, index: usize) {
         let assigns = self.resources_in_mode(id, index, ClaimMode::Assign);
         let kept = assigns.iter().all(|resource| self.leases.get(resource).is_some_and(|lease| lease.kept));
@@ -179,7 +179,7 @@ impl Customer {
         }
     }
 
-    /// The target has it registered to somebody else: the lease goes back, the resource finds out who.
+    /// The target has it registered to another customer: the lease goes back, and the resource finds out whose it is.
     fn step_in_use(&mut self, now: Timestamp, id: &OrderId, index: usize, holder: Option<String>) {
         let whom = holder.clone().unwrap_or_else(|| "another holder".to_owned());
         let compensation = self.orders[id].steps[index].compensates.is_some();
@@ -192,11 +192,11 @@ impl Customer {
         } else if compensation || (assigns.is_empty() && releases.is_empty()) {
             self.step_failed(now, id, index, ErrorCode::InUse.into(), format!("registered to {whom}"));
         } else if assigns.is_empty() {
-            // What we were to release is registered to another: there is nothing of ours to release.
+            // What we wanted to release is registered to another customer: nothing there is ours to release.
             self.leave_to_its_holder(id, index, &releases, None);
         } else if self.is_registered_to_us(id, index, holder.as_deref()) || self.takes_and_gives_up(id, index, &assigns)
         {
-            // Nobody else has it: the event named another identity than the target has. Or what is in the way may be of what
+            // No other customer has it: the event named another identity than the target has. Or the conflict may be with what
             // the step locks or gives up, and no look-up of what it takes would find that.
             let detail = self.orders[id].steps[index].under_another_identity(&whom);
             self.hold_step(id, index, ErrorCode::InUse.into(), detail);
@@ -212,13 +212,13 @@ impl Customer {
         }
     }
 
-    /// Whether a step that takes something names something else, too: a SIM swap.
+    /// Whether a step that takes something also names something else: a SIM swap.
     fn takes_and_gives_up(&self, id: &OrderId, index: usize, assigns: &[ResourceId]) -> bool {
         let planned = &self.orders[id].steps[index].planned;
         planned.target_identity_arguments.is_some() && planned.resources.len() > assigns.len()
     }
 
-    /// Leaves a release out, since somebody else has what it names: the leases go back, and say whom the target named.
+    /// Skips a release because another customer has the resource: the leases go back, with the name that the target reported.
     pub(super) fn leave_to_its_holder(
         &mut self,
         id: &OrderId,
@@ -236,11 +236,11 @@ impl Customer {
         }
     }
 
-    /// A step failed for good: the catalog says what follows.
+    /// A step failed permanently: the catalog says what follows.
     pub(super) fn step_failed(&mut self, now: Timestamp, id: &OrderId, index: usize, code: ReasonCode, detail: String) {
         let Some(order) = self.orders.get_mut(id) else { return };
         let step = &order.steps[index];
-        // A release is never left out by a rule: only a person may say that it counts as confirmed.
+        // A release is never skipped by a rule: only a person may say that it counts as confirmed.
         let policy = match step.planned.on_failure {
             _ if order.ending.is_some() && step.compensates.is_none() => OnFailure::Skip,
             OnFailure::Skip if order.is_release_step(step) => OnFailure::Hold,

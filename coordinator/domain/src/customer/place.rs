@@ -1,27 +1,27 @@
-//! Where an event comes in time, so that its order has the same key in every attempt of a workflow task.
+//! The place of an event in time, chosen so that its order has the same key in every attempt of a workflow task.
 
 use crate::event::Event;
 use crate::ids::Timestamp;
 use crate::limits::REMEMBERED_MS_MAX;
 use crate::recording::{Edition, said_at};
 
-/// How far the acceptance of an event may be from a limit of time for the decision to be the same in every attempt of a
+/// How close the acceptance of an event may be to a time limit before the decision can differ between attempts of a
 /// workflow task, in milliseconds: an hour.
 const NEAR_LIMIT_MS: i64 = 60 * 60 * 1000;
 
-/// Where an event comes in time.
+/// The place of an event in time.
 pub(super) struct Place {
-    /// When it was accepted: what its stamp says, else the workflow time.
+    /// When it was accepted: its stamp, or else the workflow time.
     pub(super) accepted_at: Timestamp,
-    /// What stands for the acceptance in its key, behind `occurred_at` and `sequence`.
+    /// What its key has for the acceptance, after `occurred_at` and `sequence`.
     pub(super) tie_break: Timestamp,
-    /// Whether its key, or whether it is taken at all, depends on workflow time.
+    /// Whether its key, or the decision to accept it, depends on workflow time.
     pub(super) clock_bound: bool,
 }
 
 impl Place {
-    /// An event that nobody stamped and that happened before now is placed by its own time alone: the workflow time of a task
-    /// that is not recorded yet is another one in the next attempt. Of several with the same time the first to arrive
+    /// An event without a stamp that happened before now is placed by its own time only: the workflow time of a task
+    /// that is not recorded yet differs in the next attempt. Of several events with the same time, the first to arrive
     /// goes first.
     pub(super) fn of(edition: Edition, now: Timestamp, event: &Event) -> Self {
         if edition < Edition::V0_2 {

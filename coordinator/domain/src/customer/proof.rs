@@ -1,4 +1,4 @@
-//! What a change of a lease rests on: a step and its outcome, or an order.
+//! The evidence for a change of a lease: a step and its outcome, or an order.
 
 use super::identities::step_key;
 use super::{Customer, Lease, OrderStep, StepState};
@@ -10,7 +10,7 @@ use crate::outcome::Outcome;
 const PROOF_REASON_CHARS_MAX: usize = 200;
 
 impl Customer {
-    /// What a change of a lease rests on that comes of the last step of an order that names the resource.
+    /// The evidence for a lease change that follows from the last step of an order that names the resource.
     pub(super) fn proof_on(&self, id: &OrderId, resource: &ResourceId) -> Option<LeaseProof> {
         let steps = &self.orders.get(id)?.steps;
         let named = |(_, step): &(usize, &OrderStep)| step.planned.resources.contains(resource) && step.state.is_over();
@@ -27,7 +27,7 @@ impl Customer {
         }
     }
 
-    /// What a change of a lease rests on that comes of this step.
+    /// The evidence for a lease change that follows from this step.
     pub(super) fn proof_of(&self, id: &OrderId, index: usize) -> Option<LeaseProof> {
         let step = self.orders.get(id)?.steps.get(index)?;
         let outcome = match (&step.state, &step.outcome) {
@@ -57,7 +57,7 @@ impl Customer {
     }
 }
 
-/// What a lease that comes back unused, or for an older ticket, rests on: the order that it was granted for, or the one that
+/// The evidence for a lease that comes back unused, or for an older ticket: the order that it was granted for, or the one that
 /// asked for it.
 pub(super) fn proof_without_call(lease: &Lease, how: GiveBack, now: Timestamp) -> Option<LeaseProof> {
     let order = match (how, &lease.recall) {

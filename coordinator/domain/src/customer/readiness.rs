@@ -1,4 +1,4 @@
-//! Whether a step may start, as far as its own order and the leases go. Whose turn it is then, `turns` says.
+//! Whether a step may start, as far as its own order and leases decide. `turns` then decides whose turn it is.
 
 use super::{ClaimState, Customer, Order, OrderStep};
 use crate::ids::{ResourceId, TargetId};
@@ -9,30 +9,30 @@ use crate::order::{ClaimMode, ReleaseWhen};
 pub enum NotReady {
     /// A lease is missing.
     Lease,
-    /// A step of its order that it comes after is not over.
+    /// A step that it comes after has not ended.
     After,
     /// It waits for a person.
     Person,
 }
 
 impl Order {
-    /// Its first step in a lane that is not over.
+    /// Its first step in a lane that has not ended.
     pub(super) fn first_in_lane(&self, target: &TargetId) -> Option<usize> {
         self.steps.iter().position(|step| step.planned.target == *target && !step.state.is_over())
     }
 
-    /// Whether no step of it has begun.
+    /// Whether no step of it has started.
     pub(super) fn nothing_begun(&self) -> bool {
         !self.had_effect()
     }
 
-    /// Whether a step gives up what it names, and does nothing else.
+    /// Whether a step only gives up what it names.
     pub(super) fn is_release_step(&self, step: &OrderStep) -> bool {
         let release = |resource| self.claim_on(resource).is_some_and(|claim| claim.claim.mode == ClaimMode::Release);
         step.compensates.is_none() && !step.planned.resources.is_empty() && step.planned.resources.iter().all(release)
     }
 
-    /// Whether one of its steps may start as far as the order and its leases go; `holds` says whether a lease is held
+    /// Whether one of its steps may start as far as the order and its leases decide; `holds` says whether a lease is held
     /// that this order may use.
     ///
     /// # Errors
@@ -63,12 +63,12 @@ impl Order {
         if granted { Ok(()) } else { Err(NotReady::Lease) }
     }
 
-    /// Whether the steps that a step comes after are over.
+    /// Whether the steps that a step comes after have ended.
     pub(super) fn comes_next(&self, step: &OrderStep) -> bool {
         step.planned.after.iter().all(|index| self.steps.get(*index).is_none_or(|other| other.state.is_over()))
     }
 
-    /// Whether a release may go: in its turn, or once the order's own assigns are granted.
+    /// Whether a release may run: in its turn, or once the order's own assigns are granted.
     fn may_release(&self, step: &OrderStep, holds: &dyn Fn(&ResourceId) -> bool) -> bool {
         let waits = step.planned.resources.iter().any(|resource| {
             self.claim_on(resource).is_some_and(|claim| claim.claim.release_when == ReleaseWhen::Granted)
@@ -83,7 +83,7 @@ impl Order {
             .all(|claim| holds(&claim.claim.resource))
     }
 
-    /// Whether it has not started and misses a lease that its open steps need.
+    /// Whether it has not started and lacks a lease that its open steps need.
     pub(super) fn waits_for_lease(&self, holds: &dyn Fn(&ResourceId) -> bool) -> bool {
         !self.started
             && self.open_claims().any(|claim| {
@@ -94,7 +94,7 @@ impl Order {
 }
 
 impl Customer {
-    /// Whether a step may start as far as its own order and leases go.
+    /// Whether a step may start as far as its own order and leases decide.
     ///
     /// # Errors
     /// What it waits for.

@@ -1,4 +1,4 @@
-//! Saying again what this customer has and wants of a resource whose entity may have forgotten it.
+//! Repeating what this customer has and wants of a resource whose entity may have forgotten it.
 
 use super::claims::ticket_of;
 use super::{ClaimState, Customer, Order, TicketState};
@@ -7,7 +7,7 @@ use crate::limits::RESOURCES_REMEMBERED_MAX;
 use crate::message::{HeldLease, Ticket, ToResource};
 
 impl Customer {
-    /// Somebody noticed that a resource's entity was terminated, or that any may have been.
+    /// A resource's entity was terminated, or any of them may have been.
     pub(super) fn reassert_later(&mut self, now: Timestamp, resource: Option<ResourceId>) {
         let concerned: Vec<ResourceId> = if let Some(resource) = resource {
             vec![resource]
@@ -15,15 +15,15 @@ impl Customer {
             let claimed = self.orders.values().flat_map(|order| order.open_claims().map(|c| &c.claim.resource));
             self.leases.keys().chain(claimed).cloned().collect()
         };
-        // What the entity grants from now on has a higher epoch; what it granted before may be forgotten.
+        // The entity's new grants have a higher epoch; earlier grants may be forgotten.
         let above = Epoch(u64::try_from(now.0).unwrap_or(0));
         for resource in concerned {
             self.reassert_above(resource, above);
         }
     }
 
-    /// The sweep saw a resource contradict this customer for longer than messages take: the resource is told what is so here,
-    /// and that it is to believe it. `above` is the epoch by which the resource says that somebody holds it: it may be ahead of the
+    /// The sweep saw a resource contradict this customer for longer than messages take: the resource is told what this customer knows,
+    /// and must believe it. `above` is the epoch with which the resource says that the lease is held: it may be ahead of the
     /// clock.
     pub(super) fn settle_difference(&mut self, now: Timestamp, resource: ResourceId, above: Epoch) {
         self.reassert_above(resource.clone(), above.max(Epoch(u64::try_from(now.0).unwrap_or(0))));
@@ -32,21 +32,21 @@ impl Customer {
         }
     }
 
-    /// A resource says what it should not if it knew what this customer knows: it is told. Where it was only an old message,
-    /// nothing changes by it. No grant is taken that is not above `above`, nor above what was given back.
+    /// A resource said something that contradicts what this customer knows: the resource is told. If it was only an old message,
+    /// this changes nothing. A grant is accepted only above `above`, and above what was given back.
     pub(super) fn doubt(&mut self, resource: &ResourceId, above: Epoch) {
         let known = self.given_back.get(resource).copied().unwrap_or(Epoch(0));
         self.reassert_above(resource.clone(), above.max(known));
     }
 
-    /// A resource took over what this customer said to have: where that is an old story, it is told.
+    /// A resource took over what this customer had reported: if that is out of date, the resource is told.
     pub(super) fn known_to_hold(&mut self, resource: &ResourceId, epoch: Epoch) {
         if self.leases.get(resource).is_none_or(|lease| lease.epoch < epoch) {
             self.doubt(resource, epoch);
         }
     }
 
-    /// Whether this customer has no lease of a resource, and an order of it waits by this ticket.
+    /// Whether this customer has no lease of a resource, and one of its orders waits by this ticket.
     pub(super) fn waits_by(&self, resource: &ResourceId, ticket: &TicketId) -> bool {
         !self.leases.contains_key(resource)
             && self
@@ -62,14 +62,14 @@ impl Customer {
         }
     }
 
-    /// Says what is to be said again, once nothing waits for admission: only then all tickets are known.
+    /// Repeats what is due, once nothing waits for admission: only then are all tickets known.
     pub(super) fn reassert(&mut self) {
         if !self.inbox.is_empty() {
             return;
         }
         for (resource, above) in std::mem::take(&mut self.to_reassert) {
             if self.contradicting.contains(&resource) && self.writes_without_lease(&resource) {
-                // The resource would grant the lease to somebody else beside the call. It is told when the call is over.
+                // The resource would grant the lease to another customer while the call runs. It is told after the call.
                 self.to_reassert.insert(resource, above);
                 continue;
             }
@@ -85,7 +85,7 @@ impl Customer {
                 target_identity: lease.target_identity.clone(),
                 unfinished,
             });
-            // What it does not know to be its own proves nothing against the resource.
+            // What this customer is not sure to own proves nothing against the resource.
             let lasting = is_contradicting && !is_doubted;
             if lease.is_none() || is_doubted {
                 self.remember_given_back(&resource, above);
@@ -98,19 +98,19 @@ impl Customer {
         }
     }
 
-    /// Whether an order has steps to do for a resource, or was given up before they were read back.
+    /// Whether an order has steps left for a resource, or was given up before they were read back.
     fn may_be_half_done(&self, resource: &ResourceId) -> bool {
         let is_open = |order: &Order| order.steps_naming(resource).any(|step| !step.state.is_over());
         self.orders.values().any(is_open) || self.leases.get(resource).is_some_and(|lease| lease.abandoned)
     }
 
-    /// Whether a call is under way that needs the lease of a resource, although the lease is lost.
+    /// Whether a call that needs the lease of a resource is running although the lease is lost.
     fn writes_without_lease(&self, resource: &ResourceId) -> bool {
         let is_called = |order: &Order| order.steps_naming(resource).any(|step| step.state.is_running());
         !self.leases.contains_key(resource) && self.orders.values().any(is_called)
     }
 
-    /// The tickets by which orders want a resource, but for that by which the lease is held.
+    /// The tickets by which orders want a resource, except the one by which the lease is held.
     fn tickets_out(&self, resource: &ResourceId) -> Vec<Ticket> {
         let held = self.leases.get(resource).map(|lease| &lease.ticket);
         let mut tickets = Vec::new();

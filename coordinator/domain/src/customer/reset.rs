@@ -1,9 +1,9 @@
-//! A workflow reset by an operator: this customer's state is that of an earlier moment, and what it did since is not in it.
+//! A workflow reset by an operator: this customer's state is that of an earlier point, and lacks what it did since.
 //!
-//! Its calls may have been sent, its leases may have come back and gone on to others, and its word of having done nothing
-//! proves nothing. So it begins another life (design §4.12): what resources granted to the life before is answered as lost, every
-//! step that is open is read back before it is sent, and no call starts under a lease before its resource said that it is still
-//! this customer's ([`Lease::doubted`]).
+//! Its calls may have been sent, and its leases may have been given back and granted to others; that its state shows no such thing
+//! proves nothing. So it starts another life (`coordinator/docs/inside/resets.md`): what resources granted to the previous life is
+//! answered as lost, every open step is read back before it is sent, and no call starts under a lease before its resource confirmed it
+//! ([`Lease::doubted`]).
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::ids::{Epoch, Incarnation, OrderId, ResourceId, Timestamp};
 use crate::message::GiveBack;
 
 impl Customer {
-    /// Takes note that the workflow was reset.
+    /// Records that the workflow was reset.
     pub(super) fn was_reset(&mut self, now: Timestamp) {
         self.reset_at = Some(now);
         self.incarnation = Incarnation((self.incarnation.0 + 1).max(now.0));
@@ -49,8 +49,8 @@ impl Customer {
         self.changed();
     }
 
-    /// The resources that may know this customer, by what it remembers of them: the life before may have been granted something of
-    /// each, and not have said whether it wants it. Grants and recalls were for that life, and are forgotten.
+    /// The resources that may know this customer, as far as it remembers them: the previous life may have been granted something of
+    /// each, and may not have said whether it wants it. Grants and recalls were for that life, and are forgotten.
     fn resources_known(&mut self) -> BTreeSet<ResourceId> {
         let claimed = self.orders.values().flat_map(|order| order.open_claims().map(|claim| &claim.claim.resource));
         let remembered = self.leases.keys().chain(self.given_back.keys()).chain(self.settled.keys()).chain(claimed);
@@ -61,8 +61,8 @@ impl Customer {
         known
     }
 
-    /// An admission that began before the reset ended: its tickets are those of the life before, so its answers count for
-    /// nothing, and its claims are made again.
+    /// An admission that started before the reset ended: its tickets belong to the previous life, so its answers do not
+    /// count, and its claims are made again.
     pub(super) fn claim_again_after_reset(&mut self, now: Timestamp, order: &OrderId) {
         let Some(order) = self.orders.get_mut(order) else { return };
         let mut resources = Vec::new();
@@ -82,19 +82,19 @@ impl Customer {
         }
     }
 
-    /// A call that was under way under a lease in doubt begins again only when the lease is confirmed.
+    /// A call that was running under a lease in doubt is started again only once the lease is confirmed.
     pub(super) fn leave_calls_to_confirmed_leases(&mut self) {
         let is_doubted = |resource: &ResourceId| self.leases.get(resource).is_some_and(|lease| lease.doubted);
         for step in self.orders.values_mut().flat_map(|order| order.steps.iter_mut()) {
             if step.state.is_running() && step.planned.resources.iter().any(is_doubted) {
                 step.reopen();
-                // The lease may be gone: it is not this call that keeps it.
+                // The lease may be gone: this call does not keep it.
                 step.state.note_arrived();
             }
         }
     }
 
-    /// A resource says that a lease which was in doubt is this customer's, and that nothing was registered by it.
+    /// A resource confirms that a lease in doubt is this customer's, and that nothing was registered by it.
     pub(super) fn confirmed_unused(&mut self, resource: &ResourceId, epoch: Epoch) {
         let Some(lease) = self.leases.get_mut(resource) else {
             if self.given_back.get(resource).is_none_or(|known| *known < epoch) {
@@ -108,7 +108,7 @@ impl Customer {
         self.changed();
     }
 
-    /// A resource says that a lease which was in doubt is not this customer's any more.
+    /// A resource says that a lease in doubt is no longer this customer's.
     pub(super) fn lease_gone(&mut self, resource: &ResourceId, epoch: Epoch) {
         let is_gone = |lease: &Lease| lease.doubted && lease.epoch <= epoch;
         if self.leases.get(resource).is_some_and(is_gone) {
@@ -119,7 +119,7 @@ impl Customer {
         }
     }
 
-    /// An order ended, and calls of it may be done that the life before the reset sent: on one target, and not on another.
+    /// An order ended, and calls that the life before the reset sent may have taken effect on one target and not on another.
     pub(super) fn abandon_after_reset(&mut self, order: &Order) {
         if !order.may_have_had_effect() {
             return;
@@ -129,8 +129,8 @@ impl Customer {
         }
     }
 
-    /// A request that may have been sent under a lease which is gone has arrived by now, so the lease needs no protection from it any
-    /// more. Its step, which a person holds or has just let go on, asks for the lease again, and reads back before it is sent.
+    /// A request that may have been sent under a lease which is gone has arrived by now, so it no longer needs the lease's
+    /// protection. Its step, which a person holds or has just retried, asks for the lease again, and reads back before it is sent.
     fn ask_again_what_was_sent(&mut self, resource: &ResourceId) {
         let is_left = |step: &&mut OrderStep| {
             let is_left = step.state.maybe_sent() && !step.state.is_running();
@@ -143,16 +143,16 @@ impl Customer {
 }
 
 impl Lease {
-    /// It may have been given back, or used, since.
+    /// It may have been given back, or used, since then.
     fn doubt(&mut self) {
         self.doubted = true;
-        // Nobody can say that it was not used.
+        // It is not certain that it was unused.
         self.kept = true;
         self.due = self.due.filter(|how| !matches!(how, GiveBack::Unused | GiveBack::Yielded));
         self.recall = None;
     }
 
-    /// Its resource granted it again, or confirmed it, by this epoch. Returns whether it was in doubt until now.
+    /// Its resource granted it again, or confirmed it, with this epoch. Returns whether it was in doubt until now.
     pub(super) fn confirmed(&mut self, epoch: Epoch) -> bool {
         if epoch <= self.epoch {
             return false;
@@ -163,13 +163,13 @@ impl Lease {
 }
 
 impl Order {
-    /// Whether it has begun to release a resource under the lease that this customer had: it needs no other to go on. After a reset that
-    /// lease may have been given back by the life before, and another one is asked for.
+    /// Whether it has started to release a resource under the lease that this customer had: it needs no other lease to continue. After a reset that
+    /// lease may have been given back by the previous life, and another one is asked for.
     pub(super) fn gave_it_up(&self, resource: &ResourceId) -> bool {
         self.begun_on(resource) && self.reset_at.is_none()
     }
 
-    /// Whether a step that it gave up may have been done all the same, before the workflow was reset.
+    /// Whether a step that it gave up may still have been done before the workflow was reset.
     pub(super) fn may_have_had_effect(&self) -> bool {
         self.steps.iter().any(|step| step.state.may_be_done_all_the_same())
     }

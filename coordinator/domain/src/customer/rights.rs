@@ -1,8 +1,8 @@
-//! What an order may act on without a claim: the catalog names the resources that its customer must have (`requires`).
+//! What an order may act on without a claim: the catalog lists the resources that its customer must have (`requires`).
 //!
-//! A lease that was used, or a list, proves that the customer has a resource. So does a lease whose name at the targets is the
-//! resource's id: whoever has a number there has the SIM under which the target has it. What is to be had by an older order of the
-//! customer is waited for; else a person has to see to it (design §4.5, and §4.8 for numbers that are older than the ledger).
+//! A lease that was used, or an import, proves that the customer has a resource. So does a lease whose name at the targets is the
+//! resource's id: whoever has a number has the SIM under which the target has it. If an older order of the customer is to take the
+//! resource, that is waited for; otherwise a person has to decide (`coordinator/docs/inside/rights.md`).
 
 use super::{Customer, Lease, Order, OrderStep, StepState};
 use crate::error_code::ErrorCode;
@@ -10,8 +10,8 @@ use crate::ids::{OrderId, ResourceId};
 use crate::order::ClaimMode;
 
 impl Customer {
-    /// The first resource that an order requires and its customer is not known to have; none where it has begun, since it had the right
-    /// then.
+    /// The first resource that an order requires and its customer is not known to have; none if the order has started, since it had the
+    /// right then.
     pub(super) fn unproven<'a>(&self, order: &'a Order) -> Option<&'a ResourceId> {
         if order.requires.is_empty() || !order.nothing_begun() {
             return None;
@@ -19,7 +19,7 @@ impl Customer {
         order.requires.iter().find(|resource| !self.has(order, resource))
     }
 
-    /// Whether an order goes before those of its customer that only wait.
+    /// Whether an order goes before those orders of its customer that only wait.
     pub(super) fn is_urgent(&self, order: &Order) -> bool {
         order.urgent && self.unproven(order).is_none()
     }
@@ -37,12 +37,12 @@ impl Customer {
         self.leases.iter().any(proves)
     }
 
-    /// What a step acts on though this customer is not known to have it. Whoever sends the step sees first that nobody else has
-    /// it; a release goes by what is kept with its lease, and acts on nothing else.
+    /// What a step acts on although this customer is not known to have it. The sender of the step first checks that no other customer has
+    /// it; a release uses what is kept with its lease, and acts on nothing else.
     pub(super) fn unproven_of_step(&self, id: &OrderId, index: usize) -> Vec<ResourceId> {
         let Some(order) = self.orders.get(id) else { return Vec::new() };
         let Some(step) = order.steps.get(index).filter(|step| !order.is_release_step(step)) else { return Vec::new() };
-        // What only follows had the right when the order used it: a SIM that was swapped may be somebody else's by then.
+        // Later steps had the right when the order used it: after a SIM swap the old SIM may already be another customer's.
         let is_use = |step: &OrderStep| !step.planned.resources.is_empty() && !order.is_release_step(step);
         let was_used = order.steps.iter().any(|step| step.state == StepState::Done && is_use(step));
         if was_used && step.planned.resources.is_empty() {
@@ -52,7 +52,7 @@ impl Customer {
         unproven.cloned().collect()
     }
 
-    /// Whether an older order of this customer is to take what another one requires, or to have something under that name.
+    /// Whether an older order of this customer will take what another one requires, or will have something under that name.
     fn is_to_have(&self, order: &Order, required: &ResourceId) -> bool {
         let older = |other: &&Order| other.key < order.key && other.ending.is_none();
         self.orders.values().filter(older).any(|other| {
@@ -67,14 +67,14 @@ impl Customer {
         }) || self.leases.get(required).is_some_and(|lease| lease.doubted)
     }
 
-    /// Holds the orders that act on what their customer is not known to have, and lets those go on that it has by now.
+    /// Holds the orders that act on what their customer is not known to have, and lets those continue whose customer has it by now.
     pub(super) fn hold_what_is_not_proven(&mut self) {
         let is_held = |order: &Order| order.steps.iter().any(|step| is_unproven(&step.state));
         let mut changes: Vec<(OrderId, Option<ResourceId>)> = Vec::new();
         let asks = |order: &Order| !order.requires.is_empty() || !order.first_use.is_empty();
         for (id, order) in self.orders.iter().filter(|(_, order)| asks(order) && order.ending.is_none()) {
             match self.unproven(order) {
-                // Somebody else had it when the step was to be sent.
+                // Another customer had it when the step was about to be sent.
                 None if was_refused(order)
                     && !order.first_use.iter().all(|resource| self.is_known_to_have(resource)) => {}
                 None if is_held(order) => changes.push((id.clone(), None)),
@@ -105,7 +105,7 @@ fn is_unproven(state: &StepState) -> bool {
     matches!(state, StepState::Held { code, .. } if *code == ErrorCode::RightUnproven)
 }
 
-/// Whether whoever was to send a step of it found that somebody else has what it acts on.
+/// Whether the sender of a step found that another customer has what it acts on.
 fn was_refused(order: &Order) -> bool {
     order.steps.iter().any(|step| is_unproven(&step.state) && step.dispatches > 0)
 }

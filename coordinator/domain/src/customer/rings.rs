@@ -1,8 +1,8 @@
-//! Rings of orders that give something up only once they are granted what another of them gives up (two customers who
-//! swap their numbers). A probe travels along such waits; where it comes back, the oldest order of the ring lets its
-//! release go first.
+//! Rings of orders that release something only once they are granted what another of them releases (two customers who
+//! swap their numbers). A probe travels along such waits; if it comes back, the oldest order of the ring lets its
+//! release run first.
 //!
-//! The probe is the edge-chasing of Chandy, Misra and Haas (1983) for the one kind of wait that can form a ring here.
+//! The probe is the edge-chasing of Chandy, Misra and Haas (1983), for the one kind of wait that can form a ring here.
 
 use super::{Customer, Order};
 use crate::ids::{OrderId, ResourceId, TicketId};

@@ -10,12 +10,12 @@ use crate::ids::{OrderId, ResourceId, Timestamp};
 use crate::message::ProvisionRequest;
 
 impl Customer {
-    /// Starts every step whose turn it is. Whether there was any.
+    /// Starts every step whose turn it is. Returns whether there was one.
     pub(super) fn start_steps(&mut self, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
         let starts = Turns::of(self).starts(now);
         let is_any_due = !starts.is_empty();
         for (order, step) in starts {
-            // What has just begun in another lane may be at work on the same resource.
+            // A step that was just started in another lane may work on the same resource.
             if self.orders.get(&order).is_some_and(|order| self.readiness(order, &order.steps[step]).is_ok()) {
                 self.begin(now, &order, step);
                 effects.extend(self.dispatch(&order, step));
@@ -24,7 +24,7 @@ impl Customer {
         is_any_due
     }
 
-    /// A step begins. With all its leases held its order has started, and goes first from now on.
+    /// A step starts. With all its leases held its order has started, and goes first from now on.
     fn begin(&mut self, now: Timestamp, id: &OrderId, index: usize) {
         self.go_by_the_identity_of_the_lease(now, id, index);
         let starts = self.orders.get(id).is_some_and(|order| self.has_all_leases(order));
@@ -35,7 +35,7 @@ impl Customer {
         }
     }
 
-    /// The call of a step that is under way.
+    /// The call of a running step.
     pub(super) fn dispatch(&mut self, id: &OrderId, index: usize) -> Option<Effect> {
         let unproven = self.unproven_of_step(id, index);
         let order = self.orders.get_mut(id)?;
@@ -69,7 +69,7 @@ impl Customer {
     }
 }
 
-/// What the answer to a call is to repeat: another one for each time that the step is scheduled.
+/// The proof that the answer to a call must repeat: a new one each time that the step is scheduled.
 fn proof_of(key: &Uuid, dispatch: u32) -> Uuid {
     Uuid::new_v5(key, format!("proof {dispatch}").as_bytes())
 }

@@ -17,20 +17,20 @@ use crate::recording::Edition;
 /// One customer entity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Customer {
-    /// Who it is, by its workflow id.
+    /// Its tenant and id, by its workflow id.
     pub(super) me: CustomerRef,
-    /// Which life of it: the time of its first run.
+    /// Its incarnation: the time of its first run.
     pub(super) incarnation: Incarnation,
     /// The limits in force.
     pub(super) limits: EntityLimits,
-    /// Set where the start argument names somebody else.
+    /// Set if the start argument names another entity.
     #[serde(default)]
     pub(super) misidentified: Option<String>,
-    /// Accepted events that are not planned yet, sorted by key within what is not being admitted.
+    /// Accepted events that are not planned yet; those that are not being admitted are sorted by key.
     pub(super) inbox: VecDeque<EventToAdmit>,
-    /// The local activity under way.
+    /// The running local activity.
     pub(super) local: Local,
-    /// What the admission under way goes by. It stays the same where a new run starts the admission again, so that the
+    /// What the running admission is based on. It stays the same if a new run starts the admission again, so that the
     /// same events have the same plans and the same tickets.
     #[serde(default)]
     pub(super) basis: Option<AdmissionBasis>,
@@ -38,21 +38,21 @@ pub struct Customer {
     pub(super) orders: BTreeMap<OrderId, Order>,
     /// Leases held.
     pub(super) leases: BTreeMap<ResourceId, Lease>,
-    /// Grants for tickets not known yet: judged when no admission is under way or waiting.
+    /// Grants for tickets not known yet: judged when no admission is running or waiting.
     pub(super) unjudged: Vec<UnjudgedGrant>,
     /// Recalls of epochs not seen yet.
     pub(super) early_recalls: BTreeMap<ResourceId, (Epoch, Asker)>,
-    /// What resources said of orders that are not known yet: heard again when the admission under way is recorded.
+    /// Notices about orders that are not known yet: handled again when the running admission is recorded.
     #[serde(default)]
     pub(super) early_notices: Vec<(ResourceId, Notice)>,
-    /// The resources of which this customer is to say again what it has and wants, each with the epoch above which it takes
-    /// a grant: said when nothing waits for admission.
+    /// The resources to which this customer must repeat what it has and wants, each with the epoch above which it accepts
+    /// a grant: sent when nothing waits for admission.
     #[serde(default)]
     pub(super) to_reassert: BTreeMap<ResourceId, Epoch>,
-    /// Those of them that were seen to contradict this customer for longer than messages take.
+    /// Those of them that contradicted this customer for longer than messages take.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) contradicting: BTreeSet<ResourceId>,
-    /// Those of them whose leases are in doubt, since the workflow was reset.
+    /// Those of them whose leases are in doubt because the workflow was reset.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) to_reassert_as_reset: BTreeSet<ResourceId>,
     /// When the workflow was reset last.
@@ -62,11 +62,11 @@ pub struct Customer {
     pub(super) given_back: BTreeMap<ResourceId, Epoch>,
     /// Per resource, the key of the last settled assign or release.
     pub(super) settled: BTreeMap<ResourceId, OrderKey>,
-    /// Per event type without claims, the youngest key that ended with an effect.
+    /// Per event type without claims, the youngest key of an order that had an effect.
     pub(super) applied: BTreeMap<String, OrderKey>,
     /// Messages to send, oldest first.
     pub(super) outbox: VecDeque<(ResourceId, ToResource)>,
-    /// Orders that are over, oldest first, for those who ask.
+    /// Orders that have ended, oldest first, for later queries.
     pub(super) remembered: VecDeque<Remembered>,
     /// The ids of all orders that ended within 30 days, for de-duplication.
     #[serde(default, skip_serializing_if = "OrderDigests::is_new")]
@@ -75,46 +75,46 @@ pub struct Customer {
     pub(super) journal: VecDeque<JournalEntry>,
     /// Counts since the entity began.
     pub(super) counts: Counts,
-    /// Whether the server knows the search attributes, as the last admission said.
+    /// Whether the server knows the search attributes, as the last admission reported.
     #[serde(default)]
     pub(super) attributes_registered: bool,
-    /// What lists of entities were made to show last.
+    /// What lists of entities were last told to show.
     #[serde(default)]
     pub(super) shown: Option<ShownState>,
     /// Bytes of inbox and open orders as JSON, for the limit on state.
     pub(super) weight_bytes: usize,
-    /// Which behaviour the present run began with.
+    /// Which behaviour the present run started with.
     #[serde(skip)]
     pub(super) edition: Edition,
-    /// What the last step saw that is worth counting.
+    /// What happened in the last step that is worth counting.
     #[serde(skip)]
     pub(super) observed: Vec<Observation>,
-    /// Grows with every change that `advance` makes: how its loop knows that it is done.
+    /// Grows with every change that `advance` makes, so that its loop knows when it is done.
     #[serde(skip)]
     pub(super) revision: u64,
-    /// Before this time a further event needs no look at the open orders: it only has to be admitted. `None` if they have to be
+    /// Before this time a further event needs no look at the open orders: it only has to be admitted. `None` if they must be
     /// looked at.
     #[serde(skip)]
     pub(super) quiet_until: Option<Timestamp>,
 }
 
-/// The local activity under way: at most one.
+/// The running local activity: at most one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Local {
     /// None.
     #[default]
     Idle,
-    /// The first so many events of the inbox are being admitted.
+    /// The first N events of the inbox are being admitted.
     Admitting(usize),
-    /// The first so many messages of the outbox are being sent.
+    /// The first N messages of the outbox are being sent.
     Sending(usize),
 }
 
-/// What a customer has when an admission begins.
+/// What a customer has when an admission starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdmissionBasis {
-    /// The life of the customer that it was begun in; none for the present one.
+    /// The life of the customer in which it started; none for the present one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incarnation: Option<Incarnation>,
     /// The resources that it holds or has an open assign of, each with the name under which targets know it there.
@@ -123,7 +123,7 @@ pub struct AdmissionBasis {
     pub held: BTreeSet<ResourceId>,
 }
 
-/// An order that is over, remembered for those who ask.
+/// An order that has ended, remembered for later queries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
     /// The order.
@@ -141,20 +141,20 @@ pub struct Remembered {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Counts {
-    /// Events taken in.
+    /// Events accepted.
     pub accepted: u64,
-    /// Events that came again.
+    /// Duplicates recognised.
     pub duplicates: u64,
     /// Events rejected, for whatever reason.
     pub rejected: u64,
-    /// Those of them that were rejected since the customer had all the open orders, or all the state, that it may have.
+    /// Those of them that were rejected because the customer had as many open orders, or as much state, as it may have.
     #[serde(default)]
     pub backlog_full: u64,
-    /// Orders that ended, rejected ones aside.
+    /// Orders that ended, except rejected ones.
     pub ended: u64,
 }
 
-/// Something remembered per resource or type is bounded: the smallest value goes first, which is the oldest.
+/// What is remembered per resource or type is bounded: the smallest value, which is the oldest, is dropped first.
 pub(super) fn remember_bounded<K: Ord + Clone, V: Ord + Clone>(map: &mut BTreeMap<K, V>, key: K, value: V, max: usize) {
     let newer = map.get(&key).is_none_or(|known| *known < value);
     if newer {
@@ -206,22 +206,22 @@ impl Customer {
         }
     }
 
-    /// Whether nothing is under way: the moment to continue as new.
+    /// Whether nothing is running: the time to continue as new.
     pub fn is_idle(&self) -> bool {
         self.local == Local::Idle && self.orders.values().all(|order| order.running().next().is_none())
     }
 
-    /// What the last step, or action, saw that is worth counting; none the second time.
+    /// What happened in the last step or action that is worth counting; a second call returns nothing.
     pub fn take_observations(&mut self) -> Vec<Observation> {
         std::mem::take(&mut self.observed)
     }
 
-    /// Notes that an order ended, or an event was rejected.
+    /// Records that an order ended, or that an event was rejected.
     pub(super) fn observe_end(&mut self, state: OrderState, rejected: Option<ReasonCode>) {
         self.observed.push(Observation::OrderEnded { tenant: self.me.tenant.clone(), state, rejected });
     }
 
-    /// Notes that something changed.
+    /// Records that something changed.
     pub(super) fn changed(&mut self) {
         self.revision += 1;
     }

@@ -1,21 +1,21 @@
-//! Where a step stands, and what earlier calls of it may have left behind.
+//! The state of a step, and what its earlier calls may have left behind.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error_code::ReasonCode;
 
-/// Where a step stands. Only a step that is not over may have calls that nobody knows the end of.
+/// The state of a step. Only a step that has not ended may have calls with an unknown result.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "StoredStep", into = "StoredStep")]
 pub enum StepState {
-    /// Not begun, or to be done again.
+    /// Not started, or to be run again.
     Open {
-        /// What calls of it before may have left behind.
+        /// What its earlier calls may have left behind.
         earlier: EarlierCalls,
     },
-    /// Its call is under way.
+    /// Its call is running.
     Running {
-        /// What calls of it before may have left behind.
+        /// What its earlier calls may have left behind.
         earlier: EarlierCalls,
     },
     /// It waits for a person.
@@ -24,49 +24,49 @@ pub enum StepState {
         code: ReasonCode,
         /// A sentence for a person.
         detail: String,
-        /// What calls of it before may have left behind.
+        /// What its earlier calls may have left behind.
         earlier: EarlierCalls,
     },
     /// Its effect is confirmed.
     Done,
-    /// It is left out.
+    /// It is skipped.
     Skipped {
         /// Why: `not_holder`, `superseded`, `person`, or the code of the failure.
         code: ReasonCode,
     },
-    /// Its order ended before it began.
+    /// Its order ended before it started.
     Cancelled {
-        /// Whether it may have been done all the same, before the workflow was reset.
+        /// Whether it may still have been done, before the workflow was reset.
         after_reset: bool,
     },
 }
 
-/// What calls of a step that is not over may have left behind.
+/// What earlier calls of a step that has not ended may have left behind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct EarlierCalls {
-    /// Whether a call of it was cancelled, or ended otherwise without an outcome, that may have been sent.
+    /// Whether a call of it that may have been sent was cancelled, or ended otherwise without an outcome.
     pub maybe_sent: bool,
-    /// Whether the workflow was reset to a moment before its end, and no outcome came since: it may have been sent.
+    /// Whether the workflow was reset to a point before its end, and no outcome came since: it may have been sent.
     pub after_reset: bool,
 }
 
 impl EarlierCalls {
-    /// One was sent, or may have been, before the workflow was reset, and is not on its way any more.
+    /// One was sent, or may have been, before the workflow was reset, and is no longer in flight.
     const BEFORE_RESET: Self = Self { maybe_sent: false, after_reset: true };
 }
 
 impl StepState {
-    /// Not begun, and never called.
+    /// Not started, and never called.
     pub const fn open() -> Self {
         Self::Open { earlier: EarlierCalls { maybe_sent: false, after_reset: false } }
     }
 
-    /// Whether it is not begun, or to be done again.
+    /// Whether it has not started, or must run again.
     pub fn is_open(&self) -> bool {
         matches!(self, Self::Open { .. })
     }
 
-    /// Whether its call is under way.
+    /// Whether its call is running.
     pub fn is_running(&self) -> bool {
         matches!(self, Self::Running { .. })
     }
@@ -76,12 +76,12 @@ impl StepState {
         matches!(self, Self::Held { .. })
     }
 
-    /// Whether nothing more comes of it.
+    /// Whether it has ended.
     pub fn is_over(&self) -> bool {
         matches!(self, Self::Done | Self::Skipped { .. } | Self::Cancelled { .. })
     }
 
-    /// What calls of it before may have left behind; nothing where it is over.
+    /// What its earlier calls may have left behind; nothing if it has ended.
     pub fn earlier(&self) -> EarlierCalls {
         match self {
             Self::Open { earlier } | Self::Running { earlier } | Self::Held { earlier, .. } => *earlier,
@@ -89,22 +89,22 @@ impl StepState {
         }
     }
 
-    /// Whether a call of it that is not under way any more may have been sent, and may still land.
+    /// Whether an earlier call of it may have been sent, and may still arrive.
     pub fn maybe_sent(&self) -> bool {
         self.earlier().maybe_sent
     }
 
-    /// Whether a call of it is under way, or may still land.
+    /// Whether a call of it is running, or may still arrive.
     pub fn is_in_flight(&self) -> bool {
         self.is_running() || self.maybe_sent()
     }
 
-    /// Whether it has begun: its effect is confirmed, or a call of it is under way or may still land.
+    /// Whether it has started: its effect is confirmed, or a call of it is running or may still arrive.
     pub fn has_begun(&self) -> bool {
         *self == Self::Done || self.is_in_flight()
     }
 
-    /// Whether it was given up, and may have been done all the same before the workflow was reset.
+    /// Whether it was given up, and may still have been done before the workflow was reset.
     pub(super) fn may_be_done_all_the_same(&self) -> bool {
         matches!(self, Self::Cancelled { after_reset: true })
     }
@@ -116,28 +116,28 @@ impl StepState {
         }
     }
 
-    /// A call of it that is over may have been sent.
+    /// A call of it that has ended may have been sent.
     pub(super) fn note_maybe_sent(&mut self) {
         if let Some(earlier) = self.earlier_mut() {
             earlier.maybe_sent = true;
         }
     }
 
-    /// The workflow was reset: what was sent before its state is not known.
+    /// The workflow was reset: what was sent before is not known.
     pub(super) fn note_reset(&mut self) {
         if let Some(earlier) = self.earlier_mut() {
             earlier.after_reset = true;
         }
     }
 
-    /// What may have been sent has arrived by now; it is read back all the same.
+    /// A request that may have been sent has arrived by now; it is read back anyway.
     pub(super) fn note_arrived(&mut self) {
         if let Some(earlier) = self.earlier_mut() {
             *earlier = EarlierCalls::BEFORE_RESET;
         }
     }
 
-    /// An outcome came: it says what became of all calls.
+    /// An outcome came: it settles all earlier calls.
     pub(super) fn note_outcome(&mut self) {
         if let Some(earlier) = self.earlier_mut() {
             *earlier = EarlierCalls::default();
@@ -145,7 +145,7 @@ impl StepState {
     }
 }
 
-/// How it travels: as three fields of its step, since 0.1.0.
+/// The serialised form: three fields of its step, since 0.1.0.
 #[derive(Serialize, Deserialize)]
 struct StoredStep {
     state: StoredState,

@@ -1,4 +1,4 @@
-//! The customer machine alone: limits at their edges, de-duplication, and the messages of a life.
+//! The customer machine alone: limits, de-duplication, and messages between lives.
 
 mod by_hand;
 mod duplicates;
@@ -301,7 +301,7 @@ fn continue_as_new_with_a_call_under_way_says_that_it_may_have_been_sent() {
     assert_eq!((request.maybe_sent, request.dispatch), (true, 1));
 }
 
-/// An order that expires, whose call is under way: the machine, its call, and where it stands.
+/// An order that expires, whose call is running: the machine, its call, and its order and step.
 fn expiring() -> (Customer, crate::message::ProvisionRequest) {
     let mut a = customer();
     let sms = Plan { unordered: true, expires_after_ms: Some(1_000), ..plan(&[], vec![step("sms.send", &[], &[])]) };
@@ -394,7 +394,7 @@ fn events_of_the_same_millisecond_are_taken_in_the_order_in_which_they_came() {
     }
     let taken: Vec<&str> = a.inbox.iter().map(|waiting| waiting.event.id.as_str()).collect();
     assert_eq!(taken, ids);
-    // An event's own time still counts for more.
+    // An event's own time still comes first.
     let mut earlier = event("earlier");
     earlier.time = Some(Timestamp(NOW.0 - 1));
     a.step(NOW, Input::Submitted(Ok(earlier)));

@@ -1,5 +1,5 @@
-//! Whose turn it is everywhere, at one moment. What starts a step and what explains why one waits ask the same here: it is found
-//! out once for all orders, so that a customer with a thousand of them answers at once.
+//! Whose turn it is in every lane, at one moment. Starting a step and explaining why one waits use the same result: it is computed
+//! once for all orders, so that a customer with a thousand of them answers at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::ids::{OrderId, ResourceId, TargetId, Timestamp};
 use crate::limits::UNORDERED_RUNNING_MAX;
 use crate::order::OrderKey;
 
-/// Everybody's place in every lane. Nothing that is asked of it looks at all orders.
+/// The place of every order in every lane. No question to it looks at all orders.
 pub(super) struct Turns<'a> {
     customer: &'a Customer,
     leases: LeasesInUse<'a>,
@@ -20,7 +20,7 @@ pub(super) struct Turns<'a> {
     oldest_in_inbox: Option<&'a OrderKey>,
 }
 
-/// The leases, and who is at work under them.
+/// The leases, and the orders that work under them.
 struct LeasesInUse<'a> {
     held: &'a BTreeMap<ResourceId, Lease>,
     reset_at: Option<Timestamp>,
@@ -32,7 +32,7 @@ struct LeasesInUse<'a> {
 struct Lane<'a> {
     /// The orders that use it, in the order of their turns, with their places.
     orders: Vec<(usize, &'a Order)>,
-    /// The order whose call is under way in it.
+    /// The order whose call is running in it.
     running: Option<&'a OrderId>,
     /// The first order, as an index into `orders`, that no release passes.
     first_not_passed: Option<usize>,
@@ -60,7 +60,7 @@ impl<'a> LeasesInUse<'a> {
         Self { held: &customer.leases, reset_at: customer.reset_at, at_work }
     }
 
-    /// The other order that is at work on a resource.
+    /// The other order that is working on a resource.
     fn used_by(&self, order: &Order, resource: &ResourceId) -> Option<&'a OrderKey> {
         let at_work = self.at_work.get(resource).into_iter().flatten().inspect(|_| looked_at_an_order());
         at_work.copied().find(|key| **key != order.key)
@@ -73,7 +73,7 @@ impl<'a> LeasesInUse<'a> {
 }
 
 impl<'a> Turns<'a> {
-    /// Everybody's turn at this moment.
+    /// The turns at this moment.
     pub(super) fn of(customer: &'a Customer) -> Self {
         let leases = LeasesInUse::of(customer);
         let sorted = customer.in_turn();
@@ -105,7 +105,7 @@ impl<'a> Turns<'a> {
         self.leases.holds(order, resource)
     }
 
-    /// Whether a step may start as far as its own order and leases go.
+    /// Whether a step may start as far as its own order and leases decide.
     ///
     /// # Errors
     /// What it waits for.
@@ -116,12 +116,12 @@ impl<'a> Turns<'a> {
         order.readiness(step, &|resource| self.holds(order, resource))
     }
 
-    /// The older event that holds an order back until it is admitted, since it may come first.
+    /// The older event that holds an order back until it is admitted, because it may come first.
     pub(super) fn admitted_first(&self, order: &Order) -> Option<&'a OrderKey> {
         self.oldest_in_inbox.filter(|oldest| order.nothing_begun() && **oldest < order.key)
     }
 
-    /// The steps that start now: in each lane that is free the first whose turn it is, and outside of all lanes those of unordered
+    /// The steps that start now: in each free lane the first whose turn it is, and outside of all lanes those of unordered
     /// orders.
     pub(super) fn starts(&self, now: Timestamp) -> Vec<(OrderId, usize)> {
         let free = self.lanes.iter().filter(|(_, lane)| lane.running.is_none());
@@ -131,7 +131,7 @@ impl<'a> Turns<'a> {
 
     /// The step that starts next in a lane, if one may.
     fn next_in_lane(&self, target: &TargetId, lane: &Lane<'a>) -> Option<(OrderId, usize)> {
-        // Whoever waits for a lease is passed by releases; whoever waits for anything else holds up the lane.
+        // Releases pass orders that wait for a lease; an order that waits for anything else blocks the lane.
         let passed = lane.first_not_passed.unwrap_or(lane.orders.len());
         let (order, index) = lane.orders.iter().take(passed.saturating_add(1)).find_map(|(_, order)| {
             let index = order.first_in_lane(target)?;
@@ -158,19 +158,19 @@ impl<'a> Turns<'a> {
             .collect()
     }
 
-    /// When the workflow was reset, where the lease is in doubt for that.
+    /// When the workflow was reset, if the lease is in doubt because of that.
     pub(super) fn in_doubt_since(&self, resource: &ResourceId) -> Option<Timestamp> {
         self.leases.held.get(resource).filter(|lease| lease.doubted).and(self.leases.reset_at)
     }
 
-    /// The order of this customer that keeps another one from using a lease, though it is held and stays.
+    /// The order of this customer that prevents another one from using a lease which is held and stays.
     pub(super) fn used_by(&self, order: &Order, resource: &ResourceId) -> Option<&'a OrderId> {
         let stays = |lease: &&Lease| lease.leaving.is_none() && lease.due.is_none();
         self.leases.held.get(resource).filter(stays)?;
         self.leases.used_by(order, resource).map(|key| &key.order)
     }
 
-    /// The order that holds up a step in its lane; none where nobody does, or where it needs no turn.
+    /// The order that blocks a step in its lane; none if no order does, or if it needs no turn.
     pub(super) fn ahead(&self, order: &Order, step: &OrderStep) -> Option<Ahead<'a>> {
         let own = *self.places.get(&order.key.order)?;
         let lane = self.lanes.get(&step.planned.target)?;
@@ -197,7 +197,7 @@ impl Customer {
     }
 }
 
-/// Of orders as lanes sort them: those of which nothing has begun and that wait for a lease, or for their turn behind
+/// Of orders as lanes sort them: those that have not started and wait for a lease, or for their turn behind
 /// such an order in a lane they use.
 fn lease_bound<'a>(
     sorted: impl Iterator<Item = &'a Order>,
@@ -236,7 +236,7 @@ impl<'a> Lane<'a> {
 
 #[cfg(test)]
 thread_local! {
-    /// How often an order was looked at on behalf of another: it must grow with the number of orders, not with its square.
+    /// How often an order was looked at on behalf of another: it must grow linearly with the number of orders.
     pub(super) static LOOKS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 

@@ -1,4 +1,4 @@
-//! What one may ask a customer.
+//! The views of a customer: what queries return.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ pub struct CustomerView {
 pub struct LaneEntry {
     /// The order.
     pub order_id: OrderId,
-    /// Its first step there that is not over.
+    /// Its first step there that has not ended.
     pub step: String,
     /// The state of that step.
     #[cfg_attr(feature = "openapi", schema(value_type = StepStateName))]
@@ -72,20 +72,20 @@ pub struct LeaseView {
 pub struct OrderView {
     /// The order.
     pub order_id: OrderId,
-    /// The event's id; empty where the journal forgot it.
+    /// The event's id; empty if the journal has forgotten it.
     pub event_id: String,
     /// The customer.
     pub customer_id: CustomerId,
-    /// The event's type; empty where the journal forgot it.
+    /// The event's type; empty if the journal has forgotten it.
     #[serde(rename = "type")]
     pub event_type: String,
     /// Its state.
     #[cfg_attr(feature = "openapi", schema(value_type = OrderState))]
     pub state: WireName<OrderState>,
-    /// What it waits for; none where it is over.
+    /// What it waits for; none if it has ended.
     #[serde(default)]
     pub waiting_for: Option<WaitView>,
-    /// When it should be done, RFC 3339; absent where it is over, or the catalog does not say.
+    /// When it should be done, RFC 3339; absent if it has ended, or the catalog does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<String>,
     /// When its customer's workflow was reset while it was open, RFC 3339: what it did after the point of the reset is not known.
@@ -97,17 +97,17 @@ pub struct OrderView {
     /// Its claims.
     #[serde(default)]
     pub claims: Vec<ClaimView>,
-    /// The marks of the last actions that persons took on it, oldest first ([`crate::action_mark::ActionMark`]). What they were, by
-    /// whom and why, is in the customer's journal.
+    /// The marks of the last actions that persons took on it, oldest first ([`crate::action_mark::ActionMark`]). The actions themselves,
+    /// with actor and reason, are in the customer's journal.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<String>,
-    /// The stable code of how it ended, where there is one.
+    /// The stable code of how it ended, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// A sentence of how it ended, where there is one.
+    /// A sentence of how it ended, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// How the entity of its customer ended; absent while it runs, and for an order that stands alone.
+    /// How the entity of its customer ended; absent while it runs, and for a standalone order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<EntityEnd>))]
     pub entity_ended: Option<WireName<EntityEnd>>,
@@ -124,7 +124,7 @@ pub struct JournalView {
     pub entry: JournalEntryView,
 }
 
-/// The parts of a journal line but its time.
+/// A journal line without its time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JournalEntryView {
@@ -168,7 +168,7 @@ impl StepState {
 }
 
 impl Customer {
-    /// The state of this customer, for those who ask.
+    /// The state of this customer, as queries return it.
     pub fn view(&self) -> CustomerView {
         let turns = Turns::of(self);
         let mut open: Vec<&Order> = self.orders.values().collect();
@@ -210,7 +210,7 @@ impl Customer {
         lanes
     }
 
-    /// One order, open or remembered; none where it was never seen, or is forgotten.
+    /// One order, open or remembered; none if it was never seen, or is forgotten.
     pub fn order_view(&self, id: &OrderId) -> Option<OrderView> {
         if let Some(order) = self.orders.get(id) {
             return Some(self.open_view(order, &Turns::of(self)));

@@ -1,7 +1,7 @@
 //! What lists of entities show of a customer: the search attribute `InterlockState`.
 //!
-//! It changes where something other is to be shown than was shown last: when an order comes in, when the last one ends,
-//! and when a person is needed or was.
+//! It is set when another value must be shown than the last one: when an order comes in, when the last one ends,
+//! and when a person is needed or no longer needed.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,7 @@ impl ShownState {
 }
 
 impl Customer {
-    /// What is to be shown now.
+    /// What must be shown now.
     pub fn state_to_show(&self) -> ShownState {
         if self.orders.values().any(Order::is_held) {
             ShownState::Held
@@ -42,10 +42,10 @@ impl Customer {
         }
     }
 
-    /// Shows the state where it is another than was shown last. A new run shows it in any case: what the run before
-    /// wanted to show when it ended may not have been shown.
+    /// Shows the state if it differs from the one shown last. A new run always shows it: the last change of the previous run
+    /// may not have been made.
     pub(super) fn show(&mut self, is_new_run: bool, effects: &mut Vec<Effect>) {
-        // A run that sets an attribute which is not registered is stuck until it is.
+        // A run that sets an attribute which is not registered is stuck until it is registered.
         if !self.attributes_registered {
             return;
         }

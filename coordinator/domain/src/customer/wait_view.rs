@@ -1,4 +1,4 @@
-//! What an order waits for, as it is shown: as its customer says it, with what Temporal says of the call under way.
+//! What an order waits for, as it is shown: the customer's answer, with what Temporal says about the running call.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,10 +13,10 @@ pub struct WaitView {
     /// The wait, as the customer says it.
     #[serde(flatten)]
     pub wait: Wait,
-    /// If an operator paused the call, or the customer's workflow, in Temporal.
+    /// Set if an operator paused the call, or the customer's workflow, in Temporal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<PausedView>,
-    /// The call under way, if it waits for one.
+    /// The running call, if it waits for one.
     #[serde(flatten)]
     pub call: Option<CallView>,
 }
@@ -26,13 +26,13 @@ pub struct WaitView {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum Wait {
-    /// It.
+    /// A wait that this build knows.
     Known(WaitingFor),
     /// A wait of another build, as far as this one can read it.
     Other(OtherWait),
 }
 
-/// A wait of another build: a cause that this build does not know, or a known one that says less.
+/// A wait of another build: a cause that this build does not know, or a known cause with fewer fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OtherWait {
@@ -51,7 +51,7 @@ pub struct OtherWait {
     /// The target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<TargetId>,
-    /// The order that holds it up.
+    /// The order that blocks it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind: Option<OrderId>,
     /// A stable code.
@@ -68,9 +68,9 @@ pub struct OtherWait {
 wire_words! {
     /// What an operator paused in Temporal.
     PausedWhat {
-        /// One activity: no attempt of it is made.
+        /// One activity: no attempt of it is started.
         Call = "call",
-        /// The workflow of an entity: nothing of it goes on.
+        /// The workflow of an entity: nothing of it continues.
         Workflow = "workflow",
     }
 }
@@ -93,18 +93,18 @@ pub struct PausedView {
     pub at: Option<String>,
 }
 
-/// A call that is under way, or waits for its next attempt.
+/// A call that is running, or waits for its next attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CallView {
     /// Its id in Temporal.
     pub activity_id: String,
-    /// The attempt that is made, or comes next; from 1.
+    /// The attempt that is running, or comes next; from 1.
     pub attempt: i32,
-    /// Why the last one failed.
+    /// Why the last attempt failed.
     #[serde(default)]
     pub last_failure: Option<String>,
-    /// When the next one is made, if it waits, RFC 3339.
+    /// When the next attempt starts, if it waits for one, RFC 3339.
     #[serde(default)]
     pub next_attempt_at: Option<String>,
 }
@@ -116,7 +116,7 @@ impl From<WaitingFor> for WaitView {
 }
 
 impl WaitView {
-    /// The wait; none where it is one of another build.
+    /// The wait, if it is one that this build knows.
     pub fn known(&self) -> Option<&WaitingFor> {
         match &self.wait {
             Wait::Known(wait) => Some(wait),
@@ -124,7 +124,7 @@ impl WaitView {
         }
     }
 
-    /// What it is, in a word.
+    /// What kind of wait it is.
     pub fn kind(&self) -> WireName<WaitKind> {
         match &self.wait {
             Wait::Known(wait) => wait.kind().into(),
@@ -137,7 +137,7 @@ impl WaitView {
         matches!(self.kind().known(), Some(WaitKind::Target | WaitKind::Settling))
     }
 
-    /// The step that waits; none where the order as a whole does.
+    /// The step that waits; none if the order as a whole does.
     pub fn step(&self) -> Option<&str> {
         match &self.wait {
             Wait::Known(wait) => wait.step(),
@@ -154,7 +154,7 @@ impl WaitView {
         }
     }
 
-    /// The target at which it waits or is held; none where it waits for something else.
+    /// The target at which it waits or is held; none if it waits for something else.
     pub fn target(&self) -> Option<&TargetId> {
         match &self.wait {
             Wait::Known(wait) => wait.target(),
@@ -170,7 +170,7 @@ impl WaitView {
         }
     }
 
-    /// A sentence for a person, where it has one.
+    /// A sentence for a person, if it has one.
     pub fn detail(&self) -> Option<&str> {
         match &self.wait {
             Wait::Known(WaitingFor::Person { detail, .. }) => Some(detail),
@@ -179,7 +179,7 @@ impl WaitView {
         }
     }
 
-    /// Since when, RFC 3339; empty where that is not known.
+    /// Since when, RFC 3339; empty if that is not known.
     pub fn since(&self) -> &str {
         match &self.wait {
             Wait::Known(wait) => wait.since(),

@@ -11,7 +11,7 @@ use crate::order::OrderState;
 use crate::wire::wire_words;
 
 wire_words! {
-    /// What is waited for, in a word.
+    /// What is waited for, in one word.
     WaitKind {
         /// A plan.
         Admission = "admission",
@@ -21,7 +21,7 @@ wire_words! {
         Turn = "turn",
         /// A target's answer.
         Target = "target",
-        /// That something under way comes to its end, such as a request that may still arrive.
+        /// The end of something, such as a request that may still arrive.
         Settling = "settling",
         /// A person.
         Person = "person",
@@ -31,15 +31,15 @@ wire_words! {
         Date = "date",
         /// An event that has not arrived.
         Event = "event",
-        /// Unknown: whoever knows did not answer.
+        /// Unknown: the entity that knows did not answer.
         Unanswered = "unanswered",
-        /// Unknown: whoever asks may not ask whoever knows.
+        /// Unknown: the caller may not ask the entity that knows.
         Forbidden = "forbidden",
     }
 }
 
-/// What an order waits for. Each says since when, in RFC 3339: since its step could have begun, as far as everything
-/// else goes.
+/// What an order waits for. Each says since when, in RFC 3339: since its step could have started, if only the steps before it
+/// had mattered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "waits_for", rename_all = "snake_case")]
@@ -51,12 +51,12 @@ pub enum WaitingFor {
     },
     /// A lease.
     Lease {
-        /// The resource; the first, where several are missing.
+        /// The resource; the first one, if several leases are missing.
         resource: ResourceId,
         /// All that are missing.
         resources: Vec<ResourceId>,
-        /// When the customer's workflow was reset, where it has one of these leases by what it knew then: the resource is asked
-        /// whether that is still so.
+        /// When the customer's workflow was reset, if the customer had one of these leases before: the resource is asked
+        /// whether it still has it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reset_at: Option<String>,
         /// The step that waits.
@@ -68,7 +68,7 @@ pub enum WaitingFor {
     Turn {
         /// The lane.
         target: TargetId,
-        /// The order that holds it up: the one whose turn it is there, or that is at work on the same resource.
+        /// The order that blocks it: the one whose turn it is there, or that is working on the same resource.
         behind: Option<OrderId>,
         /// How many orders of the lane go before it.
         ahead: usize,
@@ -81,25 +81,25 @@ pub enum WaitingFor {
     Target {
         /// The target.
         target: TargetId,
-        /// The step under way.
+        /// The running step.
         step: String,
         /// Since when.
         since: String,
     },
-    /// That a request which may have been sent can no longer land; then it is read back.
+    /// The time after which a request that may have been sent can no longer arrive; then it is read back.
     Settling {
         /// The target.
         target: TargetId,
-        /// The step under way.
+        /// The running step.
         step: String,
         /// Since when.
         since: String,
     },
     /// A person.
     Person {
-        /// The held step; none where the whole order came late.
+        /// The held step; none if the whole order came late.
         step: Option<String>,
-        /// Where it is held; none where the whole order came late.
+        /// The target of the held step; none if the whole order came late.
         target: Option<TargetId>,
         /// A stable code.
         code: String,
@@ -111,7 +111,7 @@ pub enum WaitingFor {
 }
 
 impl WaitingFor {
-    /// What it is, in a word.
+    /// What kind of wait it is.
     pub fn kind(&self) -> WaitKind {
         match self {
             Self::Admission { .. } => WaitKind::Admission,
@@ -123,7 +123,7 @@ impl WaitingFor {
         }
     }
 
-    /// The step that waits; none where the order as a whole does.
+    /// The step that waits; none if the order as a whole does.
     pub fn step(&self) -> Option<&str> {
         match self {
             Self::Lease { step, .. }
@@ -147,7 +147,7 @@ impl WaitingFor {
         }
     }
 
-    /// The target at which it waits or is held; none where it waits for something else.
+    /// The target at which it waits or is held; none if it waits for something else.
     pub fn target(&self) -> Option<&TargetId> {
         match self {
             Self::Turn { target, .. } | Self::Target { target, .. } | Self::Settling { target, .. } => Some(target),
@@ -166,7 +166,7 @@ impl WaitingFor {
 }
 
 impl Customer {
-    /// Why an open order waits; none where it is unknown or over.
+    /// Why an open order waits; none if it is unknown or has ended.
     pub fn waiting_for(&self, id: &OrderId) -> Option<WaitingFor> {
         if let Some(waiting) = self.inbox.iter().find(|waiting| waiting.key.order == *id) {
             return Some(waiting.waits());
@@ -174,7 +174,7 @@ impl Customer {
         self.orders.get(id).and_then(|order| Turns::of(self).wait_of(order))
     }
 
-    /// The state of an order; none where it is not known (any more).
+    /// The state of an order; none if it is not (or no longer) known.
     pub fn state_of(&self, id: &OrderId) -> Option<OrderState> {
         if let Some(order) = self.orders.get(id) {
             return Some(order.state());
@@ -208,7 +208,7 @@ impl Order {
         self.late_hold || self.steps.iter().any(|step| step.state.is_held())
     }
 
-    /// Since when a step of it could begin, as far as the steps before it go.
+    /// Since when a step of it could have started, as far as the steps before it decide.
     fn step_since(&self, step: &OrderStep) -> Timestamp {
         let before = step.planned.after.iter().filter_map(|index| self.steps.get(*index));
         before.map(|earlier| earlier.since).fold(step.since, Timestamp::max)
@@ -249,7 +249,7 @@ impl Order {
 }
 
 impl Turns<'_> {
-    /// What an open order waits for; none where nothing of it is left to do.
+    /// What an open order waits for; none if it has nothing left to do.
     pub(super) fn wait_of(&self, order: &Order) -> Option<WaitingFor> {
         let own = order.waits_for_person().or_else(|| order.waits_for_target());
         own.or_else(|| self.waits_for_lease(order)).or_else(|| self.waits_for_turn(order))
@@ -260,7 +260,7 @@ impl Turns<'_> {
         let open = order.steps.iter().filter(|step| step.state.is_open());
         let step = open.into_iter().find(|step| self.readiness(order, step) == Err(NotReady::Lease))?;
         let missing = missing_leases(order, step, &holds);
-        // What the customer has, and another order of it is at work on, is a matter of turns.
+        // A lease that the customer has, and under which another of its orders works, is a matter of turns.
         let (in_use, missing): (Vec<_>, Vec<_>) =
             missing.into_iter().partition(|resource| self.used_by(order, resource).is_some());
         let since = order.step_since(step).to_rfc3339();
@@ -297,7 +297,7 @@ impl Turns<'_> {
     }
 }
 
-/// The resources whose leases a step misses: those that it names, and those that its order needs before it begins.
+/// The resources whose leases a step lacks: those that it names, and those that its order needs before it starts.
 fn missing_leases<'a>(
     order: &'a Order,
     step: &'a OrderStep,

@@ -1,4 +1,4 @@
-//! Why an order waits, link by link, as far as its own customer knows: what lies behind a lease, others know.
+//! Why an order waits, link by link, as far as its own customer knows. What is behind a missing lease, other entities know.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::wire::WireName;
 /// A chain of waits: each link but the last waits for its turn behind the next one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitChain {
-    /// The links, that of the order asked for first.
+    /// The links, starting with the order asked for.
     pub links: Vec<WaitLink>,
 }
 
@@ -28,7 +28,7 @@ pub struct WaitLink {
     /// The step that waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
-    /// What it waits for; absent where the order is over.
+    /// What it waits for; absent if the order has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<WireName<WaitKind>>,
     /// The resource whose lease is missing; the first of several.
@@ -40,13 +40,13 @@ pub struct WaitLink {
     /// The target at which it waits or is held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<TargetId>,
-    /// When the customer's workflow was reset, where the order waits for a lease that is in doubt for that.
+    /// When the customer's workflow was reset, if the order waits for a lease that is in doubt because of that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset_at: Option<String>,
-    /// The order that holds it up: that of the next link.
+    /// The order that blocks it: the one of the next link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind: Option<OrderId>,
-    /// Since when, RFC 3339; for an order that is over, when it ended.
+    /// Since when, RFC 3339; for an order that has ended, when it ended.
     #[serde(default)]
     pub since: String,
     /// The code by which it is held.
@@ -58,7 +58,7 @@ pub struct WaitLink {
 }
 
 impl WaitLink {
-    /// What it waits for, as far as this build knows it; none where the order is over, too.
+    /// The kind of wait, if this build knows it; none also if the order has ended.
     pub fn wait(&self) -> Option<WaitKind> {
         self.waits_for.as_ref().and_then(WireName::known)
     }
@@ -75,25 +75,25 @@ pub struct Keeping {
     /// Since when it has the lease, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
-    /// The open order that is not done with the resource: the one that has begun there, or else the oldest.
+    /// The open order that is not done with the resource: the one that has started there, or else the oldest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<OrderId>,
     /// A sentence for a person.
     #[serde(default)]
     pub detail: String,
-    /// Which life of the customer says so; a worker of 0.1.0 does not.
+    /// The incarnation of the customer that answers; a worker of 0.1.0 does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incarnation: Option<Incarnation>,
-    /// Whether what it says may be about to change: an admission, or a message about the resource, is under way. A worker of 0.1.0
+    /// Whether this may change soon: an admission, or a message about the resource, is under way. A worker of 0.1.0
     /// does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub under_way: Option<bool>,
 }
 
-/// All leases of a customer: the answer to those who compare it with what resources say.
+/// All leases of a customer: the answer to the sweep, which compares it with what resources say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeasesHeld {
-    /// Which life of the customer says so.
+    /// The incarnation of the customer that answers.
     pub incarnation: Incarnation,
     /// The leases.
     pub leases: Vec<HeldOf>,
@@ -106,12 +106,12 @@ pub struct HeldOf {
     pub resource: ResourceId,
     /// Its fencing token.
     pub epoch: Epoch,
-    /// Whether what the customer says of it may be about to change.
+    /// Whether what the customer says about it may change soon.
     pub under_way: bool,
 }
 
 impl Customer {
-    /// Why an order waits; none where it is unknown.
+    /// Why an order waits; none if it is unknown.
     pub fn why(&self, id: &OrderId) -> Option<WaitChain> {
         if let Some(waiting) = self.inbox.iter().find(|waiting| waiting.key.order == *id) {
             return Some(WaitChain { links: vec![link(id, OrderState::Acknowledged, waiting.waits())] });
@@ -183,7 +183,7 @@ impl Customer {
         }
     }
 
-    /// The leases that this customer has, each as its resource would have to know it.
+    /// The leases that this customer has, each as its resource should know it.
     pub fn leases_held(&self) -> LeasesHeld {
         let held = self.leases.iter().map(|(resource, lease)| HeldOf {
             resource: resource.clone(),
@@ -193,7 +193,7 @@ impl Customer {
         LeasesHeld { incarnation: self.incarnation, leases: held.collect() }
     }
 
-    /// Whether an admission is under way or waiting, which may bring a lease, or a message about a resource.
+    /// Whether an admission is running or waiting that may bring a lease, or a message about the resource is under way.
     fn is_under_way(&self, resource: &ResourceId) -> bool {
         !self.inbox.is_empty()
             || self.to_reassert.contains_key(resource)
@@ -239,7 +239,7 @@ fn link(order: &OrderId, state: OrderState, waiting: WaitingFor) -> WaitLink {
     link
 }
 
-/// Why a lease that the customer knows of is not used.
+/// Why a known lease is not used.
 fn in_doubt_since(reset_at: &str) -> String {
     format!(
         "The customer's workflow was reset at {reset_at}; the resource is asked whether the customer still holds the \
@@ -247,7 +247,7 @@ fn in_doubt_since(reset_at: &str) -> String {
     )
 }
 
-/// What a wait is, said to a person.
+/// A wait, as a sentence for a person.
 fn sentence(state: OrderState, waiting: &WaitingFor) -> String {
     match waiting {
         WaitingFor::Admission { .. } if state == OrderState::Acknowledged => {

@@ -12,7 +12,7 @@ macro_rules! catalogue {
             $($variant:ident = $code:literal: $sentence:literal => $next:literal;)+
         }
     )+) => {
-        /// Where a code is met: a chapter of the reference page.
+        /// Where a code occurs: a chapter of the reference page.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum ErrorGroup {
             $(#[doc = $title] $group,)+
@@ -27,7 +27,7 @@ macro_rules! catalogue {
                 match self { $(Self::$group => $title,)+ }
             }
 
-            /// Where its codes are met, in a sentence or two.
+            /// Where its codes occur, in one or two sentences.
             pub const fn about(self) -> &'static str {
                 match self { $(Self::$group => $about,)+ }
             }

@@ -1,7 +1,7 @@
 //! Every error that a user can meet, in one place: a stable code, one sentence, and what to do next.
 //!
-//! A code is a variant of [`ErrorCode`]; what carries a code takes an [`ErrorCode`], so that one that is not in the
-//! catalogue cannot be written. The reference page `coordinator/docs/errors.md` is written from it.
+//! A code is a variant of [`ErrorCode`]; everything that has a code takes an [`ErrorCode`], so that a code outside the
+//! catalogue cannot be written. The reference page `coordinator/docs/errors.md` is generated from it.
 
 mod catalogue;
 mod reason_code;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use catalogue::{ErrorCode, ErrorGroup};
 pub use reason_code::ReasonCode;
 
-/// What the catalogue says of one code.
+/// The catalogue's entry for one code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     code: &'static str,
@@ -30,12 +30,12 @@ impl ErrorCode {
         self.entry().code
     }
 
-    /// Where it is met.
+    /// Where it occurs.
     pub const fn group(self) -> ErrorGroup {
         self.entry().group
     }
 
-    /// One sentence: what it means in general. The message of an error says what it was in particular.
+    /// One sentence: what it means in general. The message of an error gives the specifics.
     pub const fn sentence(self) -> &'static str {
         self.entry().sentence
     }
@@ -46,7 +46,7 @@ impl ErrorCode {
     }
 }
 
-/// By their text: where an entry stands in the catalogue orders nothing.
+/// By their text: the order in the catalogue means nothing.
 impl Ord for ErrorCode {
     fn cmp(&self, other: &Self) -> Ordering {
         self.as_str().cmp(other.as_str())
@@ -95,7 +95,7 @@ impl PartialEq<&str> for ErrorCode {
     }
 }
 
-/// A text that is no code of the catalogue.
+/// A text that is not a code of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not an Interlock error code; 'interlock errors' lists all codes")]
 pub struct UnknownErrorCode(pub String);

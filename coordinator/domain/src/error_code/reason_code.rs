@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::ErrorCode;
 
-/// Why something is so, as it stands in states and messages: one of Interlock's own codes, one that a target gave, or
-/// one that another build wrote. Whatever the text, it can be read; only a code of the catalogue, or a target's, can be
+/// The code of a reason, as stored in states and messages: one of Interlock's own codes, one from a target, or
+/// one that another build wrote. Any text can be read; only a code of the catalogue, or a target's, can be
 /// written.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ReasonCode(String);
 
 impl ReasonCode {
-    /// A code that a target gave for its refusal, which Interlock hands on as it is.
+    /// A code that a target gave for its refusal; Interlock passes it on unchanged.
     pub fn of_target(code: impl Into<String>) -> Self {
         Self(code.into())
     }
@@ -24,7 +24,7 @@ impl ReasonCode {
         &self.0
     }
 
-    /// The code of the catalogue that this is; none for a target's own and for one that this build does not know.
+    /// The catalogue's code, if it is one; none for a target's own code and for one that this build does not know.
     pub fn known(&self) -> Option<ErrorCode> {
         self.0.parse().ok()
     }

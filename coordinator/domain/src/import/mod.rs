@@ -1,4 +1,4 @@
-//! The progress of one import: which parts of a list came, which are under way, and what became of their lines. Pure:
+//! The progress of one import: which parts of the list were received, which are running, and the results of their lines. Pure:
 //! the workflow `ResourceImport` is a shell around [`ImportProgress`].
 
 mod patience;
@@ -16,15 +16,15 @@ use crate::ids::{TenantId, Timestamp};
 
 /// The most lines of a part.
 pub const PART_LINES_MAX: usize = 10_000;
-/// The most bytes of a part before it is compressed: even where nothing can be gained by that, a part, written as text, fits
+/// The most bytes of a part before compression: even if compression gains nothing, a part written as text fits
 /// into a payload of 2 MiB.
 pub const PART_BYTES_MAX: usize = 1024 * 1024;
-/// How many parts are under way at a time. A part has few lines under way at a time itself, so that live orders keep their
-/// share; the second one bridges the end of the first.
+/// How many parts run at the same time. A part itself handles only a few lines at a time, so that live orders keep their
+/// share; the second part fills the gap at the end of the first.
 pub const PARTS_AT_ONCE: usize = 2;
-/// The parts of one run of the workflow: each is twice in its history, which may have 50 MiB.
+/// How many parts one run of the workflow handles: each is in its history twice, which may have 50 MiB.
 pub const PARTS_PER_RUN: u32 = 10;
-/// Lines of a part whose problems are told one by one; the others are counted.
+/// How many problems of a part are reported one by one; the others are only counted.
 pub const PROBLEMS_TOLD_MAX: usize = 2_000;
 
 /// A part of a list.
@@ -51,17 +51,17 @@ pub struct ListedLease {
     pub customer: String,
 }
 
-/// What became of lines.
+/// The results of lines, counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ImportTally {
     /// Leases that are new in the ledger.
     pub seeded: u64,
-    /// Leases that were there.
+    /// Leases that the ledger already had.
     pub unchanged: u64,
     /// Lines that contradict the ledger.
     pub conflicts: u64,
-    /// Lines that cannot be understood.
+    /// Lines that are invalid.
     pub bad: u64,
 }
 
@@ -71,7 +71,7 @@ impl ImportTally {
         self.seeded + self.unchanged + self.conflicts + self.bad
     }
 
-    /// Adds what became of other lines.
+    /// Adds the results of other lines.
     pub fn add(&mut self, other: &Self) {
         self.seeded += other.seeded;
         self.unchanged += other.unchanged;
@@ -80,7 +80,7 @@ impl ImportTally {
     }
 }
 
-/// A line that was not taken, and why.
+/// A line that was not imported, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineProblem {
     /// Its number in the list.
@@ -91,18 +91,18 @@ pub struct LineProblem {
     pub detail: String,
 }
 
-/// What became of a part; while it is under way, of its first lines.
+/// The results of a part; while it is running, of its first lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PartReport {
-    /// What became of its lines.
+    /// The results of its lines.
     pub tally: ImportTally,
-    /// The lines that were not taken, at most [`PROBLEMS_TOLD_MAX`].
+    /// The lines that were not imported, at most [`PROBLEMS_TOLD_MAX`].
     pub problems: Vec<LineProblem>,
 }
 
 impl PartReport {
-    /// Notes a line that was not taken.
+    /// Records a line that was not imported.
     pub fn problem(&mut self, problem: LineProblem) {
         if self.problems.len() < PROBLEMS_TOLD_MAX {
             self.problems.push(problem);
@@ -110,22 +110,22 @@ impl PartReport {
     }
 }
 
-/// What the workflow answers to a part.
+/// The workflow's answer to a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "part", rename_all = "snake_case")]
 pub enum PartAnswer {
-    /// It is taken, or was before.
+    /// It is accepted, or was accepted before.
     Taken,
-    /// Another part comes first.
+    /// Another part must come first.
     Expected {
         /// Its number.
         number: u64,
     },
-    /// Enough parts are under way: it is to come again.
+    /// Enough parts are running: send it again later.
     Busy,
 }
 
-/// What is wanted done.
+/// What the import wants the workflow to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Import this part: one child workflow. Answered by [`ImportProgress::ended`].
@@ -135,28 +135,28 @@ pub enum Effect {
 /// The progress of an import. All of it travels through continue-as-new.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportProgress {
-    /// Whose list it is.
+    /// The tenant whose list it is.
     tenant: TenantId,
-    /// When it began: the same list, imported again later, has other parts.
+    /// When it started: the same list, imported again later, has other parts.
     began_at: Timestamp,
-    /// The parts that came: all before this number.
+    /// The received parts: all before this number.
     received: u64,
     /// A part that waits for its turn.
     #[serde(default)]
     waiting: Option<ImportPart>,
-    /// The parts under way, each with its lines.
+    /// The running parts, each with its number of lines.
     #[serde(default)]
     open: BTreeMap<u64, u64>,
-    /// Parts that ended before they were done: they are to come again.
+    /// Parts that ended before they were done: they must be sent again.
     #[serde(default)]
     failed: BTreeSet<u64>,
-    /// What became of the lines of the parts that are done.
+    /// The results of the parts that are done.
     #[serde(default)]
     tally: ImportTally,
-    /// The number of parts, once the list has come to its end.
+    /// The number of parts, once the end of the list is known.
     #[serde(default)]
     parts: Option<u64>,
-    /// Parts begun in this run.
+    /// Parts started in this run.
     #[serde(default)]
     begun_in_run: u32,
     /// How long it waits for the rest of the list.
@@ -164,31 +164,31 @@ pub struct ImportProgress {
     patience: Patience,
 }
 
-/// How far an import is: what its query `state` and its updates answer.
+/// The state of an import: the answer to its query `state` and its updates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ImportView<'a> {
-    /// When it began.
+    /// When it started.
     pub began_at: Timestamp,
-    /// The parts that came: all before this number.
+    /// The received parts: all before this number.
     pub received: u64,
     /// Parts that ended before they were done.
     pub failed: &'a BTreeSet<u64>,
-    /// The parts under way, each with its lines.
+    /// The running parts, each with its number of lines.
     pub open: &'a BTreeMap<u64, u64>,
     /// The number of a part that waits for its turn.
     pub waiting: Option<u64>,
-    /// What became of the lines of the parts that are done.
+    /// The results of the parts that are done.
     pub tally: ImportTally,
-    /// The number of parts, once the list has come to its end.
+    /// The number of parts, once the end of the list is known.
     pub parts: Option<u64>,
     /// Whether every line of the list was imported.
     pub done: bool,
-    /// Whether it waits for the rest of its list no more.
+    /// Whether it no longer waits for the rest of its list.
     pub abandoned: bool,
 }
 
 impl ImportProgress {
-    /// An import that begins.
+    /// A new import.
     pub fn new(tenant: TenantId, began_at: Timestamp) -> Self {
         Self {
             tenant,
@@ -204,22 +204,22 @@ impl ImportProgress {
         }
     }
 
-    /// Whose list it is.
+    /// The tenant whose list it is.
     pub fn tenant(&self) -> &TenantId {
         &self.tenant
     }
 
-    /// When it began.
+    /// When it started.
     pub fn began_at(&self) -> Timestamp {
         self.began_at
     }
 
-    /// What became of the lines of the parts that are done.
+    /// The results of the parts that are done.
     pub fn tally(&self) -> ImportTally {
         self.tally
     }
 
-    /// How far it is, for those who ask.
+    /// The state of the import, for queries.
     pub fn view(&self) -> ImportView<'_> {
         ImportView {
             began_at: self.began_at,
@@ -234,10 +234,10 @@ impl ImportProgress {
         }
     }
 
-    /// A part comes. The same part again changes nothing.
+    /// Accepts a part. Repeating a part changes nothing.
     pub fn part(&mut self, part: ImportPart) -> (PartAnswer, Vec<Effect>) {
         let again = self.failed.contains(&part.number);
-        // What would come after the end of the list is of another list.
+        // A part after the end of the list belongs to another list.
         let is_beyond = self.parts.is_some_and(|parts| part.number >= parts);
         if part.number > self.received || is_beyond {
             return (PartAnswer::Expected { number: self.received }, Vec::new());
@@ -254,7 +254,7 @@ impl ImportProgress {
         (PartAnswer::Taken, self.begin())
     }
 
-    /// A part is over; none where it ended before it was done.
+    /// A part has ended; `tally` is none if it ended before it was done.
     pub fn ended(&mut self, number: u64, tally: Option<ImportTally>) -> Vec<Effect> {
         if self.open.remove(&number).is_some() {
             match tally {
@@ -267,12 +267,12 @@ impl ImportProgress {
         self.begin()
     }
 
-    /// The list has come to its end, after so many parts.
+    /// The list is complete, with this many parts.
     pub fn complete(&mut self, parts: u64) {
         self.parts = Some(parts);
     }
 
-    /// A new run begins.
+    /// A new run starts.
     pub fn resumed(&mut self) -> Vec<Effect> {
         self.begun_in_run = 0;
         self.begin()
@@ -288,12 +288,12 @@ impl ImportProgress {
         vec![Effect::Begin(part)]
     }
 
-    /// Whether nothing is under way.
+    /// Whether no part is running.
     pub fn is_idle(&self) -> bool {
         self.open.is_empty()
     }
 
-    /// Whether this run is to end as soon as nothing is under way: it is long enough, all is done, or nobody brings the rest.
+    /// Whether this run must end as soon as no part is running: it is long enough, everything is done, or the rest never came.
     pub fn run_is_over(&self) -> bool {
         self.begun_in_run >= PARTS_PER_RUN || self.is_done() || self.is_abandoned()
     }

@@ -1,70 +1,70 @@
-//! Look-ups: whether one is under way, and what is remembered beside.
+//! Look-ups: whether one is running, and what is remembered in addition.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Timestamp;
 
-/// The look-up under way: at most one.
+/// The running look-up: at most one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "StoredLookUp", into = "StoredLookUp")]
 pub enum LookUp {
     /// None.
     #[default]
     None,
-    /// None. The last one was stale, and a new run could not make it again: the next one is taken for stale, too.
+    /// None. The last one was stale, and a new run could not repeat it: the next one counts as stale, too.
     NoneAfterStale,
     /// The authority is being asked.
     UnderWay {
-        /// For whom.
+        /// The purpose.
         asked_for: AskedFor,
-        /// Whether what it answers may be outdated: it is made again.
+        /// Whether its answer may be outdated: then it is made again.
         is_stale: bool,
     },
 }
 
-/// For whom the authority is asked.
+/// The purpose of a look-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AskedFor {
-    /// For those who wait.
+    /// To decide for those who wait.
     Ledger,
-    /// For a forced release: what it answers says nothing to the ledger.
+    /// For a forced release: its answer does not change the ledger.
     Force,
 }
 
 impl LookUp {
-    /// Whether one is under way.
+    /// Whether one is running.
     pub fn is_under_way(self) -> bool {
         matches!(self, Self::UnderWay { .. })
     }
 
-    /// Whether what is answered next may be outdated.
+    /// Whether the next answer may be outdated.
     pub fn is_stale(self) -> bool {
         matches!(self, Self::NoneAfterStale | Self::UnderWay { is_stale: true, .. })
     }
 
-    /// Whether one is under way for those who wait.
+    /// Whether one is running for those who wait.
     pub(super) fn is_for_ledger(self) -> bool {
         matches!(self, Self::UnderWay { asked_for: AskedFor::Ledger, .. })
     }
 
-    /// One begins.
+    /// Starts one.
     pub(super) fn begin(&mut self, asked_for: AskedFor) {
         *self = Self::UnderWay { asked_for, is_stale: self.is_stale() };
     }
 
-    /// The one that was under way cannot be made again.
+    /// Drops a running one that cannot be made again.
     pub(super) fn drop_unanswered(&mut self) {
         *self = if self.is_stale() { Self::NoneAfterStale } else { Self::None };
     }
 
-    /// What the one under way answers may be outdated.
+    /// Marks the answer of the running one as possibly outdated.
     pub(super) fn mark_stale(&mut self) {
         if let Self::UnderWay { is_stale, .. } = self {
             *is_stale = true;
         }
     }
 
-    /// What the one under way answers may be outdated, if it is for those who wait.
+    /// Marks the answer of the running one as possibly outdated, if it is for those who wait.
     pub(super) fn mark_stale_for_ledger(&mut self) {
         if self.is_for_ledger() {
             self.mark_stale();
@@ -72,12 +72,12 @@ impl LookUp {
     }
 }
 
-/// How a look-up travels: as three fields of its resource, since 0.1.0.
+/// The serialised form of a look-up: three fields of its resource, since 0.1.0.
 #[derive(Serialize, Deserialize)]
 struct StoredLookUp {
-    /// Whether one is under way.
+    /// Whether one is running.
     looking_up: bool,
-    /// Whether what it answers may be outdated.
+    /// Whether its answer may be outdated.
     #[serde(default)]
     look_up_is_stale: bool,
     /// Whether it is for a forced release.
@@ -108,22 +108,22 @@ impl From<LookUp> for StoredLookUp {
     }
 }
 
-/// What a resource remembers of its look-ups, beside whether one is under way.
+/// What a resource remembers of its look-ups, in addition to whether one is running.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asking {
-    /// How many questions with a proof it asked: each has another proof.
+    /// How many questions with a proof it asked: each has a different proof.
     #[serde(default)]
     pub asked: u64,
     /// How many of them in a row were ended by hand.
     #[serde(default)]
     pub by_hand: u32,
-    /// When it asks again, after one was.
+    /// When it asks again, after a look-up was ended by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again_at: Option<Timestamp>,
 }
 
 impl Asking {
-    /// Whether there is nothing to remember.
+    /// Whether it remembers nothing.
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
     }

@@ -1,4 +1,4 @@
-//! What a resource makes of a customer that contradicts it for longer than messages take.
+//! How a resource handles a customer that contradicts it for longer than messages take.
 
 use super::tests::{NOW, give_back, ticket, who};
 use super::*;
@@ -90,7 +90,7 @@ fn the_authority_is_asked_before_the_next_one_is_granted_what_its_holder_does_no
     let mut registered = n.clone();
     n.step(NOW.plus_ms(SETTLE_MS), Input::LookedUp(HolderAnswer::Nobody));
     assert_eq!(holder(&n).unwrap().0, "B");
-    // The target has it registered to A, who forgot it: A is told, and nobody else gets it before A releases it.
+    // The target has it registered to A, which forgot it: A is told, and no other customer gets it before A releases it.
     let answer = HolderAnswer::TargetIdentity { target_identity: "imsi-A".to_owned() };
     let effects = registered.step(NOW.plus_ms(SETTLE_MS), Input::LookedUp(answer));
     let (who, later) = holder(&registered).unwrap();
@@ -157,7 +157,7 @@ fn a_customer_whose_lease_came_back_only_here_is_the_holder_again_before_all_who
     let (who, later) = holder(&n).unwrap();
     assert!(who == "A" && later > ABOVE, "{who} by {later}");
     assert!(matches!(&told(&effects)[..], [(to, Notice::LeaseGranted { epoch, .. })] if to == "A" && *epoch == later));
-    // The epoch is of the message and of no clock: another attempt of the same task grants the same.
+    // The epoch comes from the message and not from a clock: another attempt of the same task grants the same one.
     let (mut again, _) = held_by_a(None);
     again.step(NOW, give_back("A", epoch, GiveBack::Released));
     again.step(NOW.plus_ms(5_000), lasting("A", Some(epoch), vec![]));

@@ -1,4 +1,4 @@
-//! Forced releases: who is asked, what stands against it, and that the answer is found again.
+//! Forced releases: who is asked, what can refuse them, and that the answer is remembered.
 
 use super::*;
 use crate::error_code::ErrorCode;
@@ -280,7 +280,7 @@ fn the_same_action_again_changes_nothing_and_finds_its_answer() {
     assert_eq!(n, asked);
     n.step(NOW, force("y", false, &policy));
     assert_eq!(refused(&n, "y"), "force_under_way");
-    // The run ends with it under way, and the next one asks the target again.
+    // The run ends while it is running, and the next one asks the target again.
     let mut next: Resource = serde_json::from_value(serde_json::to_value(&n).unwrap()).unwrap();
     let effects = next.step(NOW, Input::Resumed);
     assert!(matches!(effects.as_slice(), [Effect::LookUp { .. }]), "{effects:?}");

@@ -1,4 +1,4 @@
-//! Who is next, and telling them.
+//! Choosing the next holder, and informing it.
 
 use super::state::{CONTESTED_BACKOFF_MS_MAX, CONTESTED_BACKOFF_MS_MIN};
 use super::{Effect, Holder, HolderName, LeaseEvent, LookUp, Resource, Vacancy};
@@ -7,13 +7,13 @@ use crate::limits::SENDING_BATCH_MAX;
 use crate::message::{Asker, Delivery, Notice, Ticket, ToCustomer};
 use crate::order::{ClaimMode, ResourcePolicy};
 
-/// How long a contested resource waits before it tries again, in milliseconds, after so many contests in a row.
+/// How long a contested resource waits before it tries again, in milliseconds, after this many contests in a row.
 pub(super) fn contested_wait_ms(contested_in_a_row: u32) -> u64 {
     CONTESTED_BACKOFF_MS_MIN.saturating_mul(1 << contested_in_a_row.min(16)).min(CONTESTED_BACKOFF_MS_MAX)
 }
 
 impl Resource {
-    /// Takes the rules of its kind. The first time, the first grant waits until the clocks agree, and until the authority was asked.
+    /// Takes the policy of its kind. The first time, the first grant waits until the clocks agree, and until the authority was asked.
     pub(super) fn begin(&mut self, now: Timestamp, policy: &ResourcePolicy) {
         if self.policy != *policy {
             self.policy = policy.clone();
@@ -36,7 +36,7 @@ impl Resource {
         }
     }
 
-    /// Brings everything as far as it goes.
+    /// Makes all possible progress.
     pub(super) fn advance(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         self.grant_next(now);
         self.ask_back();
@@ -47,7 +47,7 @@ impl Resource {
         }
     }
 
-    /// Grants the lease to whoever is next, if it may be granted.
+    /// Grants the lease to the next ticket, if it may be granted.
     pub(super) fn grant_next(&mut self, now: Timestamp) {
         self.look_after_reset(now);
         self.pursue_force(now);
@@ -70,7 +70,7 @@ impl Resource {
         }
     }
 
-    /// Grants the lease for a ticket that was taken out of the queue.
+    /// Grants the lease to a ticket that was taken out of the queue.
     pub(super) fn grant(&mut self, now: Timestamp, ticket: Ticket) {
         // The message may have been sent before this entity was allowed to grant.
         self.raise_epoch_to(self.said_at.map_or(now, |said_at| said_at.max(self.not_before)));
@@ -117,7 +117,7 @@ impl Resource {
         }
     }
 
-    /// Tells the holder that the lease is its, and who asks for it back already.
+    /// Informs the holder of its lease, and of a customer that already asks for it back.
     pub(super) fn tell_granted(&mut self) {
         let asker = self.asker().filter(|_| self.holder.as_ref().is_some_and(|holder| !holder.used));
         let Some(holder) = &mut self.holder else { return };
@@ -128,7 +128,7 @@ impl Resource {
         }
     }
 
-    /// Asks the holder for the lease where somebody came who has a reason that it was not told yet.
+    /// Asks the holder for the lease if the queue has a reason that the holder does not know yet.
     fn ask_back(&mut self) {
         let asker = self.asker();
         let Some(holder) = &mut self.holder else { return };
@@ -146,8 +146,8 @@ impl Resource {
         }
     }
 
-    /// Who of the queue gives the holder a reason to be asked: the oldest that is older, else any release. While nobody
-    /// knows who is registered, only releases go ahead, and nobody is asked to let others go first.
+    /// The ticket in the queue that gives a reason to recall the lease: the oldest that is older than the holder's, else any release. While it
+    /// is unknown who is registered, only releases run, and the holder is not asked to let others go first.
     pub(super) fn asker(&self) -> Option<Asker> {
         if self.vacancy == Vacancy::Unclear {
             return None;
@@ -175,7 +175,7 @@ impl Resource {
         self.outbox.push_back((customer, message));
     }
 
-    /// Forgets the message of a grant that is answered directly, if it is not being sent already.
+    /// Drops the message of a grant that is answered directly, if it is not already being sent.
     pub(super) fn outbox_forget_grant(&mut self, granted: &TicketId) {
         let sending = self.sending;
         let mut index = 0;
@@ -185,7 +185,7 @@ impl Resource {
         });
     }
 
-    /// What became of the messages under way. Who is not there is dead.
+    /// The messages under way were delivered or lost. A customer whose entity is missing is dead.
     pub(super) fn notified(&mut self, now: Timestamp, deliveries: &[Delivery]) {
         let sent = std::mem::take(&mut self.sending);
         for index in 0..sent {
@@ -209,7 +209,7 @@ impl Resource {
         }
     }
 
-    /// What was under way in the run before is started again.
+    /// Starts again what was running in the previous run.
     pub(super) fn under_way_again(&mut self, effects: &mut Vec<Effect>) {
         if self.sending > 0 {
             effects.push(self.notify_effect());
@@ -226,7 +226,7 @@ impl Resource {
         Effect::Notify(self.outbox.iter().take(self.sending).cloned().collect())
     }
 
-    /// When this entity wants to be woken, if nothing else happens: the end of a wait that somebody waits for.
+    /// When this entity must be woken, if nothing else happens: the end of a wait that delays a ticket.
     pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
         let due = match &self.holder {
             Some(holder) => holder.orphaned_at.map(|at| at.plus_ms(self.policy.orphan_settle_ms)),
@@ -238,7 +238,7 @@ impl Resource {
     }
 }
 
-/// Whether this asker is a new reason to recall the lease, compared with the one that the holder was told of.
+/// Whether this asker is a new reason to recall the lease, compared with the one that the holder knows.
 fn gives_new_reason(told: &Asker, asker: &Asker) -> bool {
     asker.key < told.key || (asker.mode == ClaimMode::Release && told.mode != ClaimMode::Release)
 }

@@ -9,12 +9,12 @@ use crate::order::{ClaimMode, OrderKey};
 /// Who has the resource.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Holder {
-    /// The customer, or whoever the target says.
+    /// The customer, or the party that the target names.
     pub who: HolderName,
     /// The name under which the targets know the holder.
     #[serde(rename = "party")]
     pub target_identity: Option<String>,
-    /// Which life of the customer; unknown for a seeded holder that never claimed.
+    /// The customer's incarnation; unknown for a seeded holder that never claimed.
     pub incarnation: Option<Incarnation>,
     /// The ticket by which it was granted, and its key; none for a seeded or looked-up holder.
     pub ticket: Option<HolderTicket>,
@@ -26,25 +26,25 @@ pub struct Holder {
     pub used: bool,
     /// Since when the customer entity is known to be dead: the lease is an orphan.
     pub orphaned_at: Option<Timestamp>,
-    /// Who asked for it back last, so that nobody is asked twice for the same reason.
+    /// The asker of the last recall, so that the holder is not asked twice for the same reason.
     pub recalled: Option<Asker>,
     /// Whether a look-up was made for this orphan.
     pub looked_up: bool,
-    /// Whether the customer lives and says, for longer than messages take, that it holds nothing: an orphan of another kind.
+    /// Whether the customer's entity runs and says, for longer than messages take, that it holds nothing: another kind of orphan.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disowned: bool,
-    /// The present life of the customer, where its workflow was reset since: an orphan that it gets back.
+    /// The customer's present incarnation, if its workflow was reset since: an orphan that it gets back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lives_as: Option<Incarnation>,
-    /// Whether that life has steps to do for the resource: what one target says does not tell what the others have.
+    /// Whether that incarnation has steps left for the resource: the answer of one target says nothing about the others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unfinished: bool,
-    /// Whether the lease was granted for a lock, and its holder claimed the resource for nothing else: no target has it registered by it.
+    /// Whether the lease was granted for a lock, and its holder claimed the resource for nothing else: no target has it registered under the lease.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub locks_only: bool,
 }
 
-/// The ticket by which a holder was granted.
+/// The ticket for which the lease was granted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HolderTicket {
     /// Its id.
@@ -53,7 +53,7 @@ pub struct HolderTicket {
     pub key: OrderKey,
 }
 
-/// A customer, or somebody only the target knows.
+/// A customer, or a party that only the target knows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HolderName {
@@ -85,7 +85,7 @@ impl Holder {
         }
     }
 
-    /// Whoever has it at the target, without a ticket.
+    /// A holder without a ticket: it has the resource at the target.
     pub(super) fn registered(who: HolderName, target_identity: Option<String>, epoch: Epoch, now: Timestamp) -> Self {
         Self {
             who,
@@ -105,7 +105,7 @@ impl Holder {
         }
     }
 
-    /// The customer, where it is one.
+    /// The customer, if it is one.
     pub fn customer(&self) -> Option<&CustomerRef> {
         match &self.who {
             HolderName::Customer(customer) => Some(customer),
@@ -113,19 +113,19 @@ impl Holder {
         }
     }
 
-    /// Whether this is that customer.
+    /// Whether it is that customer.
     pub fn is(&self, customer: &CustomerRef) -> bool {
         self.customer() == Some(customer)
     }
 }
 
-/// A customer that says to hold the resource, and whom this entity does not know as its holder.
+/// A customer that claims to hold the resource while this entity knows another holder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rival {
     /// Who.
     pub who: CustomerRef,
     /// Which life of it.
     pub incarnation: Incarnation,
-    /// The lease that it says to hold.
+    /// The lease that it claims to hold.
     pub lease: HeldLease,
 }

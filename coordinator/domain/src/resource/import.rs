@@ -1,4 +1,4 @@
-//! Leases that come from a list, for the day on which Interlock is switched on: numbers were assigned before.
+//! Leases that come from an import, for the day on which Interlock goes live: numbers were assigned before.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::ids::{CustomerRef, Epoch, Incarnation, Timestamp};
 use crate::message::Notice;
 use crate::order::ResourcePolicy;
 
-/// One line of a list of who has what.
+/// One line of an import: who has the resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Import {
     /// The customer that has the resource.
@@ -17,20 +17,20 @@ pub struct Import {
     pub policy: ResourcePolicy,
 }
 
-/// What a resource answers to a line of a list.
+/// A resource's answer to a line of an import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "import", rename_all = "snake_case")]
 pub enum ImportAnswer {
-    /// The lease is the customer's now.
+    /// The customer has the lease now.
     Seeded {
         /// Its fencing token.
         epoch: Epoch,
     },
-    /// The customer has it already.
+    /// The customer had it already.
     Unchanged {
         /// Its fencing token.
         epoch: Epoch,
-        /// Whether the customer's entity is still to be told.
+        /// Whether the customer's entity must still be told.
         #[serde(default)]
         untold: bool,
     },
@@ -39,14 +39,14 @@ pub enum ImportAnswer {
         /// Who.
         by: CustomerRef,
     },
-    /// Nobody has it, and the ledger knows more than the list: it was given back since, or the entity was terminated and
-    /// waits to be told by its holder. Nothing was changed.
+    /// It has no holder, and the ledger is newer than the list: it was given back since, or the entity was terminated and
+    /// waits for its holder's report. Nothing was changed.
     MovedOn,
 }
 
 impl Resource {
-    /// Takes from a list who has the resource. Only a ledger that knows nothing yet believes a list: where a lease was granted
-    /// before, the list is an old story.
+    /// Takes the holder from an import. Only a ledger without knowledge accepts it: if a lease was granted
+    /// before, the list is out of date.
     pub(super) fn imported(&mut self, now: Timestamp, import: &Import) -> ImportAnswer {
         let Import { holder, policy } = import;
         let known = self.holder.as_ref().and_then(|known| Some((known.customer()?, known.epoch)));
@@ -62,7 +62,7 @@ impl Resource {
         self.raise_epoch(now);
         self.settled = self.epoch;
         self.note(now, LeaseEvent::Imported, Some(holder.to_string()), None, None);
-        // Where the target named a party, that is the name under which it knows the customer.
+        // If the target named a party, that is the name under which it knows the customer.
         let target_identity = self.holder.take().and_then(|named| named.target_identity);
         let epoch = self.epoch;
         self.holder = Some(Holder::registered(HolderName::Customer(holder.clone()), target_identity, epoch, now));
@@ -72,8 +72,8 @@ impl Resource {
         ImportAnswer::Seeded { epoch: self.epoch }
     }
 
-    /// The entity of a customer that has an imported lease was asked what it has, and said nothing of it: it is told. A lease
-    /// that a person is just forcing back is not spread.
+    /// The entity of a customer that has an imported lease was asked what it has, and did not mention it: it is told. A lease
+    /// that a person is just taking back by force is not announced.
     pub(super) fn tell_of_import(&mut self, now: Timestamp, from: &CustomerRef, incarnation: Incarnation) {
         let untold = |holder: &Holder| {
             holder.is(from)
@@ -96,7 +96,7 @@ impl Resource {
         self.tell_holder(from.clone(), Notice::LeaseImported { epoch, target_identity, unused: false });
     }
 
-    /// Seeds a holder where there is none.
+    /// Seeds a holder if there is none.
     pub(super) fn seeded(
         &mut self,
         now: Timestamp,

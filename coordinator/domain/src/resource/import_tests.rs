@@ -1,4 +1,4 @@
-//! Leases that come from a list.
+//! Leases that come from an import.
 
 use super::tests::{NOW, give_back, ticket, who};
 use super::*;

@@ -1,4 +1,4 @@
-//! What others may read of what a resource knows. They change it by inputs only.
+//! The parts of a resource's state that other code may read. Only inputs change them.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,12 +16,12 @@ impl Resource {
         &self.realm
     }
 
-    /// What it is.
+    /// Its id.
     pub fn id(&self) -> &ResourceId {
         &self.id
     }
 
-    /// What it knows of its kind.
+    /// The policy of its kind.
     pub fn policy(&self) -> &ResourcePolicy {
         &self.policy
     }
@@ -36,7 +36,7 @@ impl Resource {
         self.holder.as_ref()
     }
 
-    /// How sure it is that nobody else has it, while it has no holder.
+    /// How certain it is that no customer has it, while it has no holder.
     pub fn vacancy(&self) -> Vacancy {
         self.vacancy
     }
@@ -46,12 +46,12 @@ impl Resource {
         &self.queue
     }
 
-    /// The look-up under way.
+    /// The running look-up.
     pub fn look_up(&self) -> LookUp {
         self.look_up
     }
 
-    /// A forced release under way.
+    /// The running forced release.
     pub fn forcing(&self) -> Option<&Forcing> {
         self.forcing.as_ref()
     }
@@ -76,23 +76,23 @@ impl Resource {
         &self.history
     }
 
-    /// Which life of it this is, and whether it has begun.
+    /// Its life, and whether it has started.
     pub fn life(&self) -> Life {
         self.life
     }
 
-    /// Which behaviour the present run began with.
+    /// Which behaviour the present run started with.
     pub fn edition(&self) -> Edition {
         self.edition
     }
 
-    /// A run begins, with this behaviour.
+    /// Starts a run with this behaviour.
     pub fn begin_run(&mut self, edition: Edition) {
         self.edition = edition;
     }
 
-    /// All that what it does next depends on: two resources of which this is the same do the same. The history is none of it, nor
-    /// how many questions it asked.
+    /// Everything that its next steps depend on: two resources for which this is equal behave the same. It excludes the history and
+    /// the number of questions asked.
     pub fn decisive_state(&self) -> impl Serialize + '_ {
         let queue: Vec<_> = self.queue.values().collect();
         let life = self.life.is_again();

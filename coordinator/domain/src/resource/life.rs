@@ -1,20 +1,20 @@
-//! What an entity knows of what was before: whether anything ever happened to it, and whether an earlier life knew more.
+//! What an entity knows of its past: whether anything ever happened to it, and whether an earlier life knew more.
 
 use serde::{Deserialize, Serialize};
 
-/// Which life of the entity it is, and whether it has begun.
+/// The life of the entity, and whether it has started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "StoredLife", into = "StoredLife")]
 pub enum Life {
     /// Nothing ever happened to it: it waits and looks before its first grant.
     #[default]
     New,
-    /// Nothing happened to it since an earlier life of it was terminated, or it was reset: it waits until its holder may have
-    /// said so, and looks only then.
+    /// Nothing happened to it since an earlier life was terminated, or it was reset: it waits until its holder could have
+    /// reported, and only then looks.
     NewAgain,
-    /// It heard of its kind, and knows all that was before.
+    /// It knows its kind, and its whole past.
     Begun,
-    /// It heard of its kind, and an earlier life of it, or what a reset undid, knew more.
+    /// It knows its kind; an earlier life, or what a reset undid, knew more.
     BegunAgain,
 }
 
@@ -24,23 +24,23 @@ impl Life {
         matches!(self, Self::New | Self::NewAgain)
     }
 
-    /// Whether an earlier life of it was terminated, or it was reset: whoever has the resource may not be known here.
+    /// Whether an earlier life was terminated, or it was reset: the holder of the resource may be unknown here.
     pub fn is_again(self) -> bool {
         matches!(self, Self::NewAgain | Self::BegunAgain)
     }
 
-    /// It has begun, if it had not.
+    /// Marks it as started.
     pub(super) fn begin(&mut self) {
         *self = if self.is_again() { Self::BegunAgain } else { Self::Begun };
     }
 
-    /// An earlier life is heard of, or the entity was reset.
+    /// Records that there was an earlier life, or a reset.
     pub(super) fn mark_again(&mut self) {
         *self = if self.is_new() { Self::NewAgain } else { Self::BegunAgain };
     }
 }
 
-/// How it travels: as two fields of its resource, since 0.1.0.
+/// The serialised form: two fields of its resource, since 0.1.0.
 #[derive(Serialize, Deserialize)]
 struct StoredLife {
     /// Whether nothing ever happened to it.

@@ -1,4 +1,4 @@
-//! Asking the authority who is registered, and what its answer is worth.
+//! Asking the authority who is registered, and what follows from its answer.
 
 use uuid::Uuid;
 
@@ -9,7 +9,7 @@ use crate::outcome::HolderAnswer;
 use crate::recording::Edition;
 
 impl Resource {
-    /// Starts a look-up where one is due: for a forced release, or for those who wait.
+    /// Starts a look-up if one is due: for a forced release, or for those who wait.
     pub(super) fn start_look_up(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         if self.look_up.is_under_way() {
             return;
@@ -26,19 +26,19 @@ impl Resource {
 
     fn is_look_up_due(&self, now: Timestamp) -> bool {
         let due = match &self.holder {
-            // What a holder whom we forgot sends may land until then.
+            // Until then requests of a forgotten holder may still arrive.
             None => self.vacancy == Vacancy::ToLookUp && !(self.life.is_again() && now < self.not_before),
             Some(_) => self.orphan_is_to_be_looked_up(now),
         };
         self.force_asks_authority() || (due && (!self.queue.is_empty() || self.is_to_be_confirmed()))
     }
 
-    /// When a look-up is made again that was ended by hand, where that is what it waits for.
+    /// When a look-up that was ended by hand is made again, if the resource waits for that.
     pub(super) fn asks_again_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.asking.again_at.filter(|at| *at > now && !self.look_up.is_under_way() && self.is_look_up_due(now))
     }
 
-    /// The look-up that is due, or under way.
+    /// The look-up that is due, or running.
     pub(super) fn look_up_effect(&mut self, asked_for: AskedFor) -> Option<Effect> {
         let authority = self.policy.authority.clone()?;
         let tenant = match asked_for {
@@ -53,14 +53,14 @@ impl Resource {
         Some(Effect::LookUp { authority, resource: self.id.clone(), tenant, proof })
     }
 
-    /// What the answer to the next question is to repeat: another one for each question.
+    /// The proof that the answer to the next question must repeat: a new one for each question.
     fn next_proof(&mut self) -> Uuid {
         self.asking.asked = self.asking.asked.saturating_add(1);
         let question = format!("interlock:look-up:{}/{}/{}", self.asking.asked, self.realm, self.id);
         Uuid::new_v5(&Uuid::NAMESPACE_URL, question.as_bytes())
     }
 
-    /// Takes what the authority says of who is registered.
+    /// Handles the authority's answer about who is registered.
     pub(super) fn looked_up(&mut self, now: Timestamp, answer: HolderAnswer) {
         let LookUp::UnderWay { asked_for, is_stale } = std::mem::take(&mut self.look_up) else { return };
         (self.asking.by_hand, self.asking.again_at) = (0, None);
@@ -95,8 +95,8 @@ impl Resource {
         }
     }
 
-    /// A person completed or failed the look-up in Temporal. Who is registered is not known by that: the authority is asked again,
-    /// after waits that grow, and nothing is granted before it has answered.
+    /// A person completed or failed the look-up in Temporal. That does not tell who is registered: the authority is asked again,
+    /// after growing waits, and nothing is granted before it has answered.
     pub(super) fn look_up_ended_by_hand(&mut self, now: Timestamp, said: &str) {
         let LookUp::UnderWay { asked_for, is_stale } = std::mem::take(&mut self.look_up) else { return };
         let again_at = now.plus_ms(contested_wait_ms(self.asking.by_hand));
@@ -108,7 +108,7 @@ impl Resource {
         );
         self.note(now, LeaseEvent::LookUpByHand, None, None, Some(detail));
         if !is_stale && asked_for == AskedFor::Ledger && self.holder.is_none() && self.vacancy == Vacancy::Known {
-            // The lease came back while it was asked; whoever is next waited for the answer.
+            // The lease came back while the authority was asked; the next ticket waited for the answer.
             self.vacancy = Vacancy::ToLookUp;
         }
     }

@@ -1,4 +1,4 @@
-//! Look-ups that somebody completed or failed in Temporal: they settle nothing.
+//! Look-ups that a person completed or failed in Temporal: they settle nothing.
 
 use super::tests::{NOW, give_back, ticket, who};
 use super::*;
@@ -25,7 +25,7 @@ fn by_hand() -> Input {
     Input::LookUpEndedByHand { said: "completed as nobody".to_owned() }
 }
 
-/// The proof that a look-up asks for, where that is all that is wanted.
+/// The proof that a look-up asks for, if the look-up is the only effect.
 fn asked(effects: &[Effect]) -> Option<Uuid> {
     match effects {
         [Effect::LookUp { proof, .. }] => *proof,
@@ -33,7 +33,7 @@ fn asked(effects: &[Effect]) -> Option<Uuid> {
     }
 }
 
-/// A number that B wants, and of which nobody knows who has it; and the proof of the question.
+/// A number that B wants and whose holder is unknown; and the proof of the question.
 fn asking() -> (Resource, Uuid) {
     let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
     let (answer, effects) = n.claim(NOW, wanted_by("B"));

@@ -48,49 +48,49 @@ use crate::order::{Authority, ResourcePolicy};
 use crate::outcome::HolderAnswer;
 use crate::recording::Cause;
 
-/// What reaches a resource, claims by update aside: those are answered by [`Resource::claim`].
+/// The inputs of a resource, except claims by update: those are answered by [`Resource::claim`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// A customer says something, and its effects may depend on workflow time.
+    /// A message from a customer whose effects may depend on workflow time.
     Told(ToResource),
-    /// A customer says something. What follows depends on the message alone, not on workflow time, so that every attempt
-    /// of a workflow task comes to the same.
+    /// A message from a customer. Its effects depend on the message alone, not on workflow time, so every attempt
+    /// of a workflow task comes to the same result.
     Heard {
-        /// When it was said, by the sender's clock: a grant that follows takes its epoch from it.
+        /// When it was sent, by the sender's clock: the epoch of a grant that follows is made from it.
         said_at: Timestamp,
-        /// What is said.
+        /// The message.
         message: ToResource,
     },
     /// The messages under way ended: one answer each, in order.
     Notified(Vec<Delivery>),
-    /// The look-up under way ended.
+    /// The running look-up ended.
     LookedUp(HolderAnswer),
-    /// The look-up under way ended without an answer that a worker is known to have given: somebody completed or failed it in
+    /// The running look-up ended without an answer that is known to come from a worker: a person completed or failed it in
     /// Temporal.
     LookUpEndedByHand {
-        /// What that person did.
+        /// What the person did.
         said: String,
     },
     /// The time asked for by [`Resource::wake_at`] has come.
     Woke,
-    /// A lease is seeded, as an earlier build did it; [`Resource::import`] does it now.
+    /// A lease is seeded, as an earlier build did it; now [`Resource::import`] does it.
     Seeded {
         /// The customer that has the resource.
         holder: CustomerRef,
         /// The name under which the targets know it.
         target_identity: Option<String>,
-        /// What the entity needs to know of its kind.
+        /// The policy of its kind.
         policy: ResourcePolicy,
     },
     /// A person forces the release; answered by [`Resource::force_answer`] once it is settled.
     Forced(ForceRelease),
-    /// An operator reset the workflow: what this entity granted after the moment that it knows of is not in its state.
+    /// An operator reset the workflow: the state lacks what this entity granted after the point of the reset.
     WasReset,
-    /// A new run begins: what was under way is to be started again.
+    /// A new run starts: everything that was running must be started again.
     Resumed,
 }
 
-/// What a resource wants done.
+/// What a resource wants the shell to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Tell these customers, in order: one local activity. Answered by [`Input::Notified`].
@@ -98,19 +98,19 @@ pub enum Effect {
     /// Ask the authority who is registered: one normal activity on the target's queue. Answered by
     /// [`Input::LookedUp`] or [`Input::LookUpEndedByHand`].
     LookUp {
-        /// Whom to ask.
+        /// The authority to ask.
         authority: Authority,
-        /// What about.
+        /// The resource to ask about.
         resource: ResourceId,
-        /// The tenant in whose name.
+        /// The tenant that asks.
         tenant: crate::ids::TenantId,
-        /// What the answer is to repeat; none where the authority's workers are not known to repeat it.
+        /// What the answer must repeat; none if the authority's workers are not known to repeat it.
         proof: Option<Uuid>,
     },
 }
 
 impl Input {
-    /// What the input rests on: whether its effects may leave before its workflow task is recorded.
+    /// What the input depends on: it decides whether its effects may leave before its workflow task is recorded.
     pub fn cause(&self) -> Cause {
         match self {
             Self::Heard { .. } => Cause::Message,
@@ -128,7 +128,7 @@ impl Input {
 }
 
 impl Resource {
-    /// Takes an input at a time and says what is to be done. Total: no input panics.
+    /// Takes one input and returns what to do. Total: no input panics.
     pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
         match input {
@@ -154,7 +154,7 @@ impl Resource {
         effects
     }
 
-    /// Answers a claim at once. A grant that is answered here is not told again, unless nobody may hear the answer: the
+    /// Answers a claim at once. A grant that is answered here is not also sent as a message, unless the answer may be lost: the
     /// claim is a duplicate, or comes too late.
     pub fn claim(&mut self, now: Timestamp, ticket: Ticket) -> (ClaimAnswer, Vec<Effect>) {
         let id = ticket.id.clone();
@@ -170,7 +170,7 @@ impl Resource {
         (answer, effects)
     }
 
-    /// Takes from a list who has the resource, for the day on which Interlock is switched on, and answers at once.
+    /// Takes the holder from an import, for the day on which Interlock goes live, and answers at once.
     pub fn import(&mut self, now: Timestamp, import: &Import) -> (ImportAnswer, Vec<Effect>) {
         let answer = self.imported(now, import);
         let mut effects = Vec::new();

@@ -1,4 +1,4 @@
-//! Leases whose customer entity died, and leases that only the target knows of.
+//! Leases whose customer entity died, and leases that only the target knows.
 
 use super::{Holder, HolderName, LeaseEvent, Resource, Vacancy};
 use crate::ids::{CustomerRef, Incarnation, Timestamp};
@@ -9,16 +9,16 @@ use crate::recording::Edition;
 /// Whether the target has the resource registered to the holder, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Registered {
-    /// It has, or nobody can be asked.
+    /// It has, or there is no authority to ask.
     Yes,
-    /// The authority has nobody; other targets may.
+    /// The authority has no registration; other targets may have one.
     No,
     /// The lease was granted for locks only.
     Never,
 }
 
 impl Resource {
-    /// The holder's entity is dead: its lease is an orphan, and nothing is granted while a request of it may land.
+    /// The holder's entity is dead: its lease is an orphan, and nothing is granted while a request of it may still arrive.
     pub(super) fn orphaned(&mut self, now: Timestamp) {
         let Some(holder) = &mut self.holder else { return };
         if holder.orphaned_at.is_some() {
@@ -32,20 +32,20 @@ impl Resource {
         }
     }
 
-    /// The tickets of a dead customer entity are over.
+    /// Ends the tickets of a dead customer entity.
     pub(super) fn forget_dead(&mut self, customer: &CustomerRef, incarnation: Incarnation) {
         self.queue.retain(|_, queued| queued.ticket.claimant != *customer || queued.ticket.incarnation > incarnation);
     }
 
-    /// Once nothing of the dead one can land, and the authority was asked where there is one: a claim of its newer life
-    /// is granted next, whatever its key.
+    /// Settles an orphan once no request of the dead entity can still arrive, and the authority, if there is one, was asked: a claim of
+    /// its newer incarnation is granted next, whatever its key.
     pub(super) fn settle_orphan(&mut self, now: Timestamp) {
         let to_be_looked_up = self.policy.authority.is_some() && self.orphan_is_to_be_looked_up(now);
         if self.look_up.is_under_way() || !self.orphan_is_quiet(now) || to_be_looked_up {
             return;
         }
         if self.policy.authority.is_none() && self.holder.as_ref().is_some_and(|h| h.disowned && h.lives_as.is_none()) {
-            // The customer lives and does not have it, and nobody can be asked.
+            // The customer's entity runs and does not have it, and there is no authority to ask.
             self.vacate(now, LeaseEvent::Disowned);
             return;
         }
@@ -54,13 +54,13 @@ impl Resource {
             if self.edition >= Edition::V0_2 && self.holder.as_ref().is_some_and(|holder| holder.locks_only) {
                 self.grant(now, ticket);
             } else {
-                // The earlier life may have got it registered: whoever asks for it back has to wait for a release.
+                // The earlier incarnation may have registered it: whoever asks for it must wait for a release.
                 self.grant_registered(now, ticket);
             }
         } else if self.is_to_be_confirmed() {
             self.confirm_after_reset(now);
         } else if self.edition >= Edition::V0_2 && self.holder.as_ref().is_some_and(|holder| holder.locks_only) {
-            // Nothing can be registered by it.
+            // Nothing can be registered under it.
             self.vacate(now, LeaseEvent::Unused);
         }
     }
@@ -71,8 +71,8 @@ impl Resource {
         self.queue.remove(&key).map(|queued| queued.ticket)
     }
 
-    /// The authority has nobody registered. The authority is only one of several targets, so a holder that was reset in the middle of an
-    /// order keeps the lease, and the newer life of a holder that died is granted it next: each ends its order on every target.
+    /// The authority has no registration. It is only one of several targets, so a holder that was reset in the middle of an
+    /// order keeps the lease, and the newer incarnation of a dead holder is granted it next: each ends its order on every target.
     pub(super) fn nobody_is_registered(&mut self, now: Timestamp) {
         self.note(now, LeaseEvent::LookedUp, None, None, Some("no one is registered".to_owned()));
         self.unsure = false;
@@ -88,7 +88,7 @@ impl Resource {
             self.tell_reset_holder(&orphan);
         }
         match newer {
-            // Whoever asks for it back has to wait for the release on the other targets.
+            // Whoever asks for it back must wait for the release on the other targets.
             Some(ticket) if ticket.mode == ClaimMode::Release => self.grant_registered(now, ticket),
             Some(ticket) => self.grant(now, ticket),
             None => {}
@@ -100,7 +100,7 @@ impl Resource {
         orphaned_at.is_some_and(|at| now >= at.plus_ms(self.policy.orphan_settle_ms))
     }
 
-    /// Whether the authority is to be asked about an orphan.
+    /// Whether the authority must be asked about an orphan.
     pub(super) fn orphan_is_to_be_looked_up(&self, now: Timestamp) -> bool {
         self.orphan_is_quiet(now) && self.holder.as_ref().is_some_and(|holder| !holder.looked_up)
     }
@@ -111,7 +111,7 @@ impl Resource {
         self.is_with(now, target_identity);
     }
 
-    /// A release found the resource registered to this party. Where an authority can be asked, it is asked.
+    /// A release found the resource registered to this party. If an authority can be asked, it is asked.
     pub(super) fn found_registered(&mut self, now: Timestamp, target_identity: &str) {
         if self.policy.authority.is_some() {
             self.vacancy = Vacancy::ToLookUp;
@@ -122,7 +122,7 @@ impl Resource {
         self.is_with(now, target_identity);
     }
 
-    /// A party has the resource: the customer in the queue that goes by this name, or somebody whom only the target knows.
+    /// A party has the resource: the customer in the queue with this name, or a party that only the target knows.
     fn is_with(&mut self, now: Timestamp, target_identity: &str) {
         let matching = self
             .queue
@@ -155,7 +155,7 @@ impl Resource {
         self.answer_other_target_identities(target_identity);
     }
 
-    /// The holder lives, and its lease was in doubt: it is told that it has it, as of a lease by a list.
+    /// The holder's entity runs, and its lease was in doubt: it is told that it has the lease, as after an import.
     pub(super) fn own_again(&mut self, now: Timestamp, registered: Registered) {
         self.raise_epoch(now);
         self.settled = self.epoch;
@@ -174,7 +174,7 @@ impl Resource {
         self.probe_new_holder();
     }
 
-    /// Grants the lease to whom the target names: it has the resource already.
+    /// Grants the lease to the customer that the target names: it already has the resource.
     fn grant_registered(&mut self, now: Timestamp, ticket: Ticket) {
         self.raise_epoch(now);
         self.settled = self.epoch;
@@ -187,7 +187,7 @@ impl Resource {
         self.probe_new_holder();
     }
 
-    /// The target named a party: releases of customers that go by another name have nothing to release.
+    /// The target named a party: releases of customers with another name have nothing to release.
     fn answer_other_target_identities(&mut self, target_identity: &str) {
         let others: Vec<Ticket> = self
             .queue

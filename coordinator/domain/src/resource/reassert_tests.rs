@@ -1,4 +1,4 @@
-//! What an entity that was terminated learns again.
+//! What a terminated entity learns again.
 
 use super::tests::{NOW, give_back, ticket, who};
 use super::*;
@@ -12,7 +12,7 @@ fn recreated() -> Resource {
     Resource::recreated("t".parse().unwrap(), "msisdn/1".parse().unwrap())
 }
 
-/// A ticket of a kind without a look-up, whose dead may write for so long.
+/// A ticket of a kind without a look-up; requests of a dead holder may arrive for this long.
 fn settling(ticket: Ticket) -> Ticket {
     Ticket { policy: ResourcePolicy { orphan_settle_ms: SETTLE_MS, ..ResourcePolicy::default() }, ..ticket }
 }

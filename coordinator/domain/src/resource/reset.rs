@@ -1,4 +1,4 @@
-//! A workflow reset by an operator: of the entity of a customer that has the resource, or of this one.
+//! A workflow reset by an operator: of the entity of the holder, or of this one.
 
 use super::orphan::Registered;
 use super::{Holder, HolderName, LeaseEvent, Resource, Vacancy};
@@ -6,10 +6,10 @@ use crate::ids::{CustomerRef, Epoch, Incarnation, Timestamp};
 use crate::message::{HeldLease, Notice, ToCustomer};
 
 impl Resource {
-    /// A customer was reset to an earlier state, and lives on as `incarnation`. `lease` is what it had at that moment, if anything.
+    /// A customer was reset to an earlier state, and lives on as `incarnation`. `lease` is what it had at that point, if anything.
     ///
-    /// What its life before was granted is an orphan for as long as its calls may land, like that of a dead one; then the customer has it
-    /// again, unless the target says that nobody or somebody else does. Whatever else it believes to have is gone.
+    /// What its previous life was granted is an orphan as long as its calls may still arrive, like that of a dead one; then the customer gets
+    /// it back, unless the target says that no customer or another one has it. All other leases that it believes it has are gone.
     pub(super) fn holder_was_reset(
         &mut self,
         now: Timestamp,
@@ -33,14 +33,14 @@ impl Resource {
             if let Some(holder) = &mut self.holder {
                 holder.lives_as = Some(incarnation);
                 holder.unfinished = unfinished;
-                // It may have changed hands since it was asked.
+                // It may have changed hands since the authority was asked.
                 holder.looked_up = false;
             }
             return;
         }
         let has_it = self.holder.as_ref().filter(|holder| holder.is(from));
         match (has_it.map(|holder| (holder.epoch, holder.target_identity.clone(), holder.locks_only)), believed) {
-            // It was confirmed before, and the answer is on its way: this one makes up for it where it is not.
+            // It was confirmed before; the answer may be lost, so it is sent again.
             (Some((epoch, target_identity, unused)), Some(believed)) if epoch > believed => {
                 self.tell_holder(from.clone(), Notice::LeaseImported { epoch, target_identity, unused });
             }
@@ -49,7 +49,7 @@ impl Resource {
         }
     }
 
-    /// The holder was reset, nothing of its life before can land any more, and nothing speaks against it: it has the lease.
+    /// The holder was reset, no request of its previous life can still arrive, and there is no reason against it: it has the lease.
     pub(super) fn confirm_after_reset(&mut self, now: Timestamp) {
         let Some(holder) = &self.holder else { return };
         let registered = if holder.locks_only { Registered::Never } else { Registered::Yes };
@@ -58,12 +58,12 @@ impl Resource {
         self.own_again(now, registered);
     }
 
-    /// Whether the holder was reset and is to have its lease again, once nothing of its life before can land any more.
+    /// Whether the holder was reset and gets its lease back once no request of its previous life can still arrive.
     pub(super) fn is_to_be_confirmed(&self) -> bool {
         self.holder.as_ref().is_some_and(|holder| holder.lives_as.is_some())
     }
 
-    /// A lease comes back from a customer that was reset: calls of its life before may still land.
+    /// A lease comes back from a customer that was reset: calls of its previous life may still arrive.
     pub(super) fn wait_for_calls_before_reset(&mut self) {
         let orphaned_at = self.holder.as_ref().filter(|holder| holder.lives_as.is_some()).and_then(|h| h.orphaned_at);
         if let Some(at) = orphaned_at {
@@ -71,7 +71,7 @@ impl Resource {
         }
     }
 
-    /// A lease goes that its holder, who was reset, may believe to have.
+    /// Tells a holder that was reset that a lease which it may believe it has is gone.
     pub(super) fn tell_reset_holder(&mut self, gone: &Holder) {
         if let (Some(incarnation), Some(customer)) = (gone.lives_as, gone.customer()) {
             self.tell_gone(&customer.clone(), incarnation);
@@ -83,8 +83,8 @@ impl Resource {
         self.tell(customer.clone(), ToCustomer { resource: self.id.clone(), incarnation, notice });
     }
 
-    /// This entity's workflow was reset: what it granted since is not known here, and whoever was granted it may write. Nothing is
-    /// granted before all who are known could say so, and what they sent has landed.
+    /// This entity's workflow was reset: what it granted since is not known here, and those customers may write. Nothing is
+    /// granted before all known customers could report, and what they sent has arrived.
     pub(super) fn was_reset(&mut self, now: Timestamp) {
         self.life.mark_again();
         self.unsure = true;
@@ -120,7 +120,7 @@ impl Resource {
         }
     }
 
-    /// A holder who is only named, by a list or by the target, was not granted anything by then: it may have been granted it and given
+    /// A holder known only from an import or the target had no grant at that point: it may have been granted the lease and have given
     /// it back since.
     fn forget_named_holder(&mut self, now: Timestamp) {
         let Some(named) = self.holder.take_if(|holder| holder.incarnation.is_none()) else { return };
@@ -130,12 +130,12 @@ impl Resource {
         };
         self.note(now, LeaseEvent::Unsure, Some(who), None, None);
         self.untold = None;
-        // A lease by this very epoch is news, should anybody say to have it.
+        // A lease with this same epoch counts as new, should a customer report it.
         self.settled = self.settled.min(Epoch(named.epoch.0.saturating_sub(1)));
         self.doubt_vacancy_after_reset();
     }
 
-    /// A signal from before the reset is applied again, and whoever sent it may have been granted the lease since.
+    /// A signal from before the reset is applied again, and its sender may have been granted the lease since.
     pub(super) fn ask_who_is_heard_again(&mut self, customer: &CustomerRef, incarnation: Incarnation) {
         let is_asked = |(to, message): &(CustomerRef, ToCustomer)| {
             to == customer && message.incarnation == incarnation && matches!(message.notice, Notice::Reassert { .. })
@@ -146,8 +146,8 @@ impl Resource {
         }
     }
 
-    /// The holder that this entity knew before a reset does not have the lease any more, and who got it from it is not known: where no
-    /// authority can be asked, a person decides, unless whoever has it says so.
+    /// The holder from before the reset no longer has the lease, and who got it afterwards is not known: if no
+    /// authority can be asked, a person decides, unless the present holder reports.
     pub(super) fn doubt_vacancy_after_reset(&mut self) {
         if self.unsure && self.holder.is_none() && self.policy.authority.is_none() {
             self.unsure = false;
@@ -155,7 +155,7 @@ impl Resource {
         }
     }
 
-    /// After a reset the authority, where there is one, is asked before the next grant, once nothing can land any more.
+    /// After a reset the authority, if there is one, is asked before the next grant, once no request can still arrive.
     pub(super) fn look_after_reset(&mut self, now: Timestamp) {
         if self.unsure && self.holder.is_none() && now >= self.not_before && self.vacancy == Vacancy::Known {
             if self.policy.authority.is_some() {

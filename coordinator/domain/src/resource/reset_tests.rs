@@ -22,7 +22,7 @@ fn notices(effects: &[Effect]) -> Vec<(String, &Notice)> {
     notified.flatten().map(|(customer, message)| (customer.customer.to_string(), &message.notice)).collect()
 }
 
-/// A has the lease since long; its epoch.
+/// A has had the lease for a long time; its epoch.
 fn held_by_a() -> (Resource, Epoch) {
     let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
     n.claim(NOW, settling(ticket("A", 1, ClaimMode::Assign)));
@@ -32,7 +32,7 @@ fn held_by_a() -> (Resource, Epoch) {
     (n, epoch)
 }
 
-/// A says that it was reset, and to a moment at which it had this lease.
+/// A reports that it was reset to a point at which it had this lease.
 fn a_was_reset(lease: Option<Epoch>, tickets: Vec<Ticket>) -> Input {
     let own = ticket("A", 1, ClaimMode::Assign);
     let lease = lease.map(|epoch| HeldLease {
@@ -124,7 +124,7 @@ fn a_resource_that_was_reset_grants_nothing_before_whoever_it_granted_since_coul
     let before = n.clone();
     n.step(LATER, give_back("A", epoch, GiveBack::Released));
     let granted = n.holder.as_ref().unwrap().epoch;
-    // The operator resets it to before A gave the lease back, and does not have the signals applied again.
+    // The operator resets it to a point before A gave the lease back, without applying the signals again.
     let mut n = before;
     let reset_at = LATER.plus_ms(10_000);
     let effects = n.step(reset_at, Input::WasReset);
@@ -246,8 +246,8 @@ fn a_lease_that_comes_back_late_from_the_life_before_does_not_take_the_place_of_
     assert_eq!(n.queue.values().map(|queued| &queued.ticket.id).collect::<Vec<_>>(), [&id]);
 }
 
-/// A has the lease since long, of a number whose authority can be asked, and was reset to a moment at which it had an order for it that
-/// is `unfinished`; nothing of its life before can land any more, and the authority is asked.
+/// A has had the lease for a long time, of a number whose authority can be asked. It was reset to a point at which it had an order for it that
+/// is `unfinished`; no request of its previous life can still arrive, and the authority is asked.
 fn asked_after_reset(unfinished: bool) -> Resource {
     let authority = Authority { target: "hss".parse().unwrap(), operation: "find_holder".to_owned() };
     let asked = |ticket: Ticket| Ticket {

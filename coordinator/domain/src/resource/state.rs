@@ -16,32 +16,32 @@ use crate::wire::{WireName, wire_words};
 pub struct Resource {
     /// The realm in which its id is unique.
     pub(super) realm: RealmId,
-    /// What it is.
+    /// Its id.
     pub(super) id: ResourceId,
-    /// What it needs to know of its kind, as the last ticket said.
+    /// The policy of its kind, as the last ticket carried it.
     pub(super) policy: ResourcePolicy,
     /// The highest epoch granted.
     pub(super) epoch: Epoch,
     /// Who has it.
     pub(super) holder: Option<Holder>,
-    /// How sure it is that nobody else has it, while it has no holder.
+    /// How certain it is that no customer has it, while it has no holder.
     pub(super) vacancy: Vacancy,
     /// Who waits, by order key.
     #[serde(with = "queue_as_list")]
     pub(super) queue: BTreeMap<OrderKey, QueuedTicket>,
-    /// Tickets finished, oldest first: a late duplicate of their claim is recognised.
+    /// Ended tickets, oldest first: late duplicates of their claims are recognised.
     pub(super) finished: VecDeque<TicketId>,
-    /// No grant before this time: a new entity waits for clocks, a contested resource backs off.
+    /// No grant before this time: a new entity waits because clocks differ, a contested resource backs off.
     pub(super) not_before: Timestamp,
-    /// How often in a row a grant came back contested while the look-up said that nobody has it.
+    /// How often in a row a grant came back contested while the look-up found no holder.
     pub(super) contested_in_a_row: u32,
-    /// The look-up under way.
+    /// The running look-up.
     #[serde(flatten)]
     pub(super) look_up: LookUp,
-    /// What is to be remembered of look-ups beside.
+    /// What is remembered of look-ups in addition.
     #[serde(default, skip_serializing_if = "Asking::is_nothing")]
     pub(super) asking: Asking,
-    /// A forced release under way.
+    /// The running forced release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) forcing: Option<Forcing>,
     /// Forced releases that were answered, oldest first.
@@ -54,46 +54,46 @@ pub struct Resource {
     pub(super) sending: usize,
     /// What happened, oldest first, bounded.
     pub(super) history: VecDeque<HistoryEntry>,
-    /// Which life of it this is, and whether it has begun.
+    /// Its life, and whether it has started.
     #[serde(flatten)]
     pub(super) life: Life,
-    /// The highest epoch of a lease that was granted in this life, or came back: a lease said again that is not above it is
-    /// an old story.
+    /// The highest epoch of a lease that was granted in this life, or came back: a report of a lease that is not above it is
+    /// out of date.
     #[serde(default)]
     pub(super) settled: Epoch,
-    /// The highest epoch that a claimant does not take any more: grants are above it.
+    /// The highest epoch that a claimant no longer accepts: grants are above it.
     #[serde(default)]
     pub(super) floor: Epoch,
-    /// Whether the workflow was reset, and the authority, where there is one, was not asked since while nobody was known to have
-    /// the resource: whoever was granted it then may have it.
+    /// Whether the workflow was reset, and since then the authority, if there is one, was not asked while the resource had no known
+    /// holder: a customer that was granted it before the reset may have it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) unsure: bool,
-    /// Whether what is heard may be signals from before the reset that are applied again: until the next run begins.
+    /// Whether incoming messages may be signals from before the reset that are applied again: until the next run starts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) hears_again: bool,
     /// The epoch of an imported lease whose holder's entity was not told of it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) untold: Option<Epoch>,
-    /// Another customer than the holder that says to hold it: it is granted to nobody else before that one.
+    /// Another customer than the holder that claims to hold it: it is granted to no other customer before that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) rival: Option<Rival>,
-    /// Which behaviour the present run began with.
+    /// Which behaviour the present run started with.
     #[serde(skip)]
     pub(super) edition: Edition,
-    /// When the message was sent that is being taken, by its sender's clock.
+    /// When the current message was sent, by its sender's clock.
     #[serde(skip)]
     pub(super) said_at: Option<Timestamp>,
 }
 
-/// How sure a resource without holder is that nobody has it.
+/// How certain a resource without a holder is that no customer has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Vacancy {
-    /// Nobody has it, or nobody can know better.
+    /// No customer has it, or there is no authority that could know better.
     Known,
-    /// The authority is to be asked before the next grant.
+    /// The authority must be asked before the next grant.
     ToLookUp,
-    /// Somebody has it at the target and nobody knows who: only a release may go ahead, or a person.
+    /// The target has it registered and it is unknown to whom: only a release may run, or a person decides.
     Unclear,
 }
 
@@ -117,9 +117,9 @@ wire_words! {
         Yielded = "yielded",
         /// The lease came back unused.
         Unused = "unused",
-        /// The target had the resource registered to somebody else.
+        /// The target had the resource registered to another customer.
         Contested = "contested",
-        /// The customer did not take the lease.
+        /// The customer did not accept the lease.
         Declined = "declined",
         /// A person asked for a forced release.
         ForceAsked = "force_asked",
@@ -127,21 +127,21 @@ wire_words! {
         Forced = "forced",
         /// A forced release was refused.
         ForceRefused = "force_refused",
-        /// The holder's entity is gone.
+        /// The holder's entity is dead.
         Orphaned = "orphaned",
-        /// The holder was found at the target, before anybody was granted the lease.
+        /// The holder was found at the target, before the lease was granted to a customer.
         Seeded = "seeded",
         /// The target was asked who is registered.
         LookedUp = "looked_up",
         /// A person ended a look-up in Temporal.
         LookUpByHand = "look_up_by_hand",
-        /// The holder came from a list.
+        /// The holder came from an import.
         Imported = "imported",
         /// The holder was told that it holds the lease.
         Told = "told",
-        /// A customer said again what it holds.
+        /// A customer reported again what it holds.
         Reasserted = "reasserted",
-        /// A customer says to hold what another one holds.
+        /// A customer claims to hold what another one holds.
         Contradicted = "contradicted",
         /// The holder says that it does not hold the lease.
         Disowned = "disowned",
@@ -149,13 +149,13 @@ wire_words! {
         Reset = "reset",
         /// The holder confirmed its lease after a reset.
         Confirmed = "confirmed",
-        /// It is not sure after a reset who holds the lease.
+        /// After a reset it is not certain who holds the lease.
         Unsure = "unsure",
-        /// A release found it registered to that party.
+        /// A release found it registered to this party.
         Registered = "registered",
         /// The targets know the holder by another name.
         Renamed = "renamed",
-        /// The entity began another life.
+        /// The entity started another life.
         Reborn = "reborn",
     }
 }
@@ -169,18 +169,18 @@ pub struct HistoryEntry {
     pub what: WireName<LeaseEvent>,
     /// The customer or party.
     pub who: Option<String>,
-    /// The order, where there is one.
+    /// The order, if there is one.
     pub order: Option<OrderId>,
     /// The epoch.
     pub epoch: Epoch,
-    /// A sentence for a person, where there is more to say.
+    /// A sentence for a person, if there is more to say.
     pub detail: Option<String>,
-    /// What it rests on, for a lease that came back.
+    /// The evidence, for a lease that came back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<LeaseProof>,
 }
 
-/// Entries of a resource's history that are kept.
+/// How many entries of a resource's history are kept.
 pub const HISTORY_MAX: usize = 100;
 
 /// The first wait after a contested grant that no look-up explains, in milliseconds; it doubles each time.
@@ -190,7 +190,7 @@ pub const CONTESTED_BACKOFF_MS_MIN: u64 = 1_000;
 pub const CONTESTED_BACKOFF_MS_MAX: u64 = 5 * 60 * 1_000;
 
 impl Resource {
-    /// A resource entity that knows nothing yet.
+    /// A new resource entity.
     pub fn new(realm: RealmId, id: ResourceId) -> Self {
         Self {
             realm,
@@ -222,12 +222,12 @@ impl Resource {
         }
     }
 
-    /// A resource entity that knows nothing any more: its earlier life was terminated, and somebody may have its lease.
+    /// A new resource entity whose earlier life was terminated: a customer may have its lease.
     pub fn recreated(realm: RealmId, id: ResourceId) -> Self {
         Self { life: Life::NewAgain, ..Self::new(realm, id) }
     }
 
-    /// Whether nothing is under way: the moment to continue as new.
+    /// Whether nothing is running: the time to continue as new.
     pub fn is_idle(&self) -> bool {
         self.sending == 0 && !self.look_up.is_under_way() && self.forcing.is_none()
     }
@@ -248,7 +248,7 @@ impl Resource {
         }
     }
 
-    /// Remembers that a ticket is over.
+    /// Remembers that a ticket has ended.
     pub(super) fn finish(&mut self, ticket: TicketId) {
         self.queue.retain(|_, queued| queued.ticket.id != ticket);
         if !self.finished.contains(&ticket) {
@@ -260,7 +260,7 @@ impl Resource {
     }
 }
 
-/// JSON has no maps with structured keys: the queue travels as the list of its tickets.
+/// JSON has no maps with structured keys: the queue is serialised as the list of its tickets.
 mod queue_as_list {
     use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What a resource's state looks like as JSON: what an earlier build wrote is read, and what is written an earlier build reads.
+//! A resource's state as JSON: what an earlier build wrote can be read, and an earlier build can read what is written.
 
 use serde_json::{Value, json};
 

@@ -215,7 +215,7 @@ fn what_a_release_found_with_somebody_else_is_theirs_and_the_queue_waits_behind_
     assert!(
         view.history.iter().any(|entry| entry.what == LeaseEvent::Registered && entry.who.as_deref() == Some("imsi-C"))
     );
-    // C gives it up: the queue goes on.
+    // C gives it up: the queue continues.
     let answer = n.claim(NOW, ticket("C", 3, ClaimMode::Release)).0;
     n.step(NOW, give_back("C", epoch_of(&answer), GiveBack::Released));
     assert!(n.holder.as_ref().is_some_and(|holder| holder.is(&who("B"))));

@@ -1,4 +1,4 @@
-//! What one may ask a resource.
+//! The view of a resource: what queries return.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,17 +9,17 @@ use crate::message::{LeaseProof, StepProof};
 use crate::wire::{Hideable, WireName, wire_words};
 
 wire_words! {
-    /// What those who wait for a resource wait for.
+    /// What the tickets in the queue of a resource wait for.
     QueueWait {
         /// That the holder gives the lease back.
         Holder = "holder",
-        /// What the target says of who is registered.
+        /// The target's answer about who is registered.
         LookUp = "look_up",
-        /// A wait for clocks, or after contests.
+        /// A wait because clocks differ, or after contests.
         Clock = "clock",
-        /// That what the holder's dead entity sent can no longer arrive.
+        /// The time after which requests of the holder's dead entity can no longer arrive.
         Orphan = "orphan",
-        /// A person: nobody knows who is registered.
+        /// A person: it is unknown who is registered.
         Person = "person",
     }
 }
@@ -33,22 +33,22 @@ pub struct ResourceView {
     /// Who has it.
     #[serde(default)]
     pub holder: Option<HolderView>,
-    /// Who waits, next first.
+    /// The tickets that wait, next first.
     #[serde(default)]
     pub queue: Vec<WaiterView>,
     /// The highest epoch granted.
     pub epoch: Epoch,
-    /// What those who wait wait for; absent where nobody waits.
+    /// What the queue waits for; absent if it is empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<QueueWait>))]
     pub waiting_for: Option<WireName<QueueWait>>,
-    /// Since when they wait for that, RFC 3339.
+    /// Since when it waits for that, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_since: Option<String>,
-    /// The look-ups that were ended by hand since the authority answered last; none where none was.
+    /// The look-ups that were ended by hand since the authority's last answer; absent if there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub look_up_by_hand: Option<ByHandView>,
-    /// Another customer that says to hold it; it is granted to nobody else meanwhile.
+    /// Another customer that claims to hold it; it is granted to no other customer meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub also_held_by: Option<RivalView>,
     /// Whether messages to customers are under way.
@@ -57,7 +57,7 @@ pub struct ResourceView {
     /// What happened, oldest first.
     #[serde(default)]
     pub history: Vec<HistoryView>,
-    /// Messages that could not be read, since this run of its entity began.
+    /// Messages that could not be read since the present run of the entity started.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub undecodable_messages: u32,
     /// How its entity ended; absent while it runs.
@@ -82,7 +82,7 @@ pub struct ByHandView {
     pub again_at: Option<String>,
 }
 
-/// A customer that says to hold a resource that another customer holds.
+/// A customer that claims to hold a resource that another customer holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RivalView {
@@ -90,7 +90,7 @@ pub struct RivalView {
     pub customer_id: CustomerId,
     /// Its tenant.
     pub tenant_id: TenantId,
-    /// The epoch of the lease that it says to hold.
+    /// The epoch of the lease that it claims to hold.
     pub epoch: Epoch,
 }
 
@@ -98,13 +98,13 @@ pub struct RivalView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HolderView {
-    /// The customer; none where only the target knows the holder.
+    /// The customer; none if only the target knows the holder.
     #[serde(default)]
     pub customer_id: Option<CustomerId>,
     /// Its tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant_id: Option<TenantId>,
-    /// The name under which the targets know it; null where whoever asks may not see it.
+    /// The name under which the targets know it; null if the caller may not see it.
     #[serde(rename = "party", default, skip_serializing_if = "Option::is_none", deserialize_with = "Hideable::there")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub target_identity: Option<Hideable<String>>,
@@ -115,10 +115,10 @@ pub struct HolderView {
     pub epoch: Epoch,
     /// Since when, RFC 3339.
     pub since: String,
-    /// Whether the holder's entity is dead, or does not know of the lease, since when.
+    /// Since when the holder's entity is dead, or does not know of the lease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orphaned_at: Option<String>,
-    /// Which life of the customer has the lease; absent where its entity was never told of it, null where whoever asks may not
+    /// The incarnation of the customer that has the lease; absent if its entity was never told of it, null if the caller may not
     /// see it.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "Hideable::there")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Incarnation>))]
@@ -126,7 +126,7 @@ pub struct HolderView {
 }
 
 impl HolderView {
-    /// The customer; none where only the target knows the holder.
+    /// The customer; none if only the target knows the holder.
     pub fn customer(&self) -> Option<CustomerRef> {
         let (tenant, customer) = self.tenant_id.clone().zip(self.customer_id.clone())?;
         Some(CustomerRef { tenant, customer })
@@ -139,7 +139,7 @@ impl HolderView {
     }
 }
 
-/// Somebody who waits for a resource.
+/// A ticket that waits for a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct WaiterView {
@@ -147,7 +147,7 @@ pub struct WaiterView {
     pub customer_id: CustomerId,
     /// Its tenant.
     pub tenant_id: TenantId,
-    /// The order; null where whoever asks may not see it.
+    /// The order; null if the caller may not see it.
     #[serde(default)]
     pub order_id: Option<OrderId>,
     /// Its place, from 1.
@@ -173,21 +173,21 @@ pub struct HistoryView {
     pub order_id: Option<OrderId>,
     /// The epoch.
     pub epoch: Epoch,
-    /// More of it.
+    /// More details.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// What it rests on, for a lease that came back.
+    /// The evidence, for a lease that came back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<ProofView>,
 }
 
-/// What a change of a lease rests on.
+/// The evidence for a change of a lease.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ProofView {
     /// The order that caused it.
     pub order_id: OrderId,
-    /// The call on which it rests; absent where none was needed.
+    /// The call that proves it; absent if none was needed.
     #[serde(flatten)]
     pub step: Option<StepProof>,
     /// When that was recorded, RFC 3339.
@@ -213,7 +213,7 @@ impl From<&LeaseProof> for ProofView {
 }
 
 impl Resource {
-    /// The state of this resource, for those who ask.
+    /// The state of this resource, as queries return it.
     pub fn view(&self) -> ResourceView {
         let holder = self.holder.as_ref().map(|holder| HolderView {
             customer_id: holder.customer().map(|customer| customer.customer.clone()),
@@ -280,7 +280,7 @@ impl Resource {
         }
     }
 
-    /// Since when those who wait wait for what they wait for now: the first of them came, and then it became so.
+    /// Since when the queue waits for its present cause: the later of the first ticket's arrival and the start of the cause.
     fn waiting_since(&self) -> Option<Timestamp> {
         let first = self.queue.values().map(|queued| queued.since).min()?;
         let became_so = match &self.holder {

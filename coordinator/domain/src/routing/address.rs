@@ -1,4 +1,4 @@
-//! Workflow ids, built and read back. The workflow id alone says who an entity is.
+//! Workflow ids, built and parsed. The workflow id alone identifies an entity.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,13 +26,13 @@ pub enum EntityAddress {
         realm: RealmId,
         /// Its kind.
         kind: ResourceKind,
-        /// Its id within the kind, or the HMAC of that where an id key is set ([`super::IdKey::hide`]).
+        /// Its id within the kind, or the HMAC of that if an id key is set ([`super::IdKey::hide`]).
         key: String,
     },
 }
 
 impl EntityAddress {
-    /// The tenant or realm, as written: what its shard is made of.
+    /// The tenant or realm, as written: its shard is derived from it.
     pub fn scope(&self) -> &str {
         match self {
             Self::Customer(customer) => customer.tenant.as_str(),
@@ -65,7 +65,7 @@ impl fmt::Display for EntityAddress {
 impl FromStr for EntityAddress {
     type Err = RoutingError;
 
-    /// Reads a workflow id. Only the one way to write an id is taken, so that no two workflows are one entity.
+    /// Parses a workflow id. Only the canonical form is accepted, so that no two workflows are the same entity.
     fn from_str(raw: &str) -> Result<Self, RoutingError> {
         let address = match raw.split('/').collect::<Vec<_>>().as_slice() {
             [tenant, "customer", customer] => Self::Customer(CustomerRef {

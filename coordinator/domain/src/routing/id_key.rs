@@ -1,4 +1,4 @@
-//! The key that hides resource ids: workflow ids are seen by everybody who sees the Temporal cluster, and a telephone number
+//! The key that hides resource ids: everyone with access to the Temporal cluster sees workflow ids, and a telephone number
 //! is personal data.
 
 use std::fmt;
@@ -9,7 +9,7 @@ use sha2::Sha256;
 
 use super::RoutingError;
 
-/// The key of `INTERLOCK_ID_KEY`: its text as UTF-8 bytes, as it stands. It is never printed.
+/// The key of `INTERLOCK_ID_KEY`: its text as UTF-8 bytes, unchanged. It is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IdKey(String);
 

@@ -31,13 +31,13 @@ pub use tenant_ops::{IMPORT_WORKFLOW_TYPE, TENANT_WORKFLOW_TYPE, tenant_of_workf
 use crate::error_code::ErrorCode;
 use crate::ids::{CustomerId, CustomerRef, IdError, RealmId, ResourceId, ResourceKind, Role, TargetId, TenantId};
 
-/// The namespace of an installation where the connection to Temporal names none: Temporal's own default.
+/// The namespace of an installation if the connection to Temporal names none: Temporal's own default.
 pub const NAMESPACE_DEFAULT: &str = "default";
 
-/// Why routing settings are not taken, or a workflow id is none.
+/// Why routing settings are rejected, or a text is not a workflow id.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RoutingError {
-    /// The prefix of the task queues has characters that it must not have, or too many.
+    /// The prefix of the task queues is too long or has invalid characters.
     #[error(
         "the queue prefix '{0}' must be 1 to {PREFIX_BYTES_MAX} characters of A-Z a-z 0-9 . _ - and must not begin \
          with '__temporal'"
@@ -49,7 +49,7 @@ pub enum RoutingError {
     /// A spread is out of range.
     #[error("the spread {0} must be from 1 to the number of shards, which is at most {SHARD_COUNT_MAX}")]
     Spread(u64),
-    /// A tenant or realm is to be spread over more shards than there are.
+    /// A tenant or realm has a spread of more shards than there are.
     #[error("{whose} has a spread of {spread} shards, but there are only {count} shards")]
     SpreadOverCount {
         /// The tenant or realm.
@@ -62,7 +62,7 @@ pub enum RoutingError {
     /// The id key is empty.
     #[error("the id key must not be empty; unset it to use plain ids")]
     IdKey,
-    /// Tenants share a realm and have different namespaces, where a lease could not be handed from one to the other.
+    /// Tenants share a realm and have different namespaces, between which a lease could not be handed over.
     #[error(
         "the resource kind '{kind}' is shared (realm '{realm}'), but its tenants are in the namespaces '{one}' (the \
          connection's, the default for tenants) and '{other}'; use the connection's namespace for all of them, or \
@@ -78,13 +78,13 @@ pub enum RoutingError {
         /// The namespace of a tenant.
         other: String,
     },
-    /// The text is no workflow id of an entity.
+    /// The text is not the workflow id of an entity.
     #[error(
         "'{0}' is not the workflow id of an entity; expected TENANT/customer/ID or REALM/resource/KIND/ID, each part \
          percent-encoded"
     )]
     NotAnEntity(String),
-    /// A part of a workflow id is no id.
+    /// A part of a workflow id is not a valid id.
     #[error(transparent)]
     Id(#[from] IdError),
 }
@@ -107,23 +107,23 @@ impl RoutingError {
 /// What routing depends on.
 #[derive(Debug, Clone)]
 pub struct RoutingSettings {
-    /// What the names of all task queues begin with.
+    /// The prefix of the names of all task queues.
     pub prefix: QueuePrefix,
-    /// The namespace of the installation: that of tenants that name none, and of target entities.
+    /// The namespace of the installation: used by tenants that name none, and by target entities.
     pub namespace: String,
     /// Over how many queues of a kind the tenants are spread.
     pub shard_count: ShardCount,
-    /// The counts by which entities may still live while the count changes; none otherwise.
+    /// The earlier counts by which entities may still be placed while the count changes; otherwise empty.
     pub counts_before: Vec<ShardCount>,
-    /// How often the count was changed: a newer layout of the queues has the higher generation.
+    /// How often the count was changed: a newer layout of the queues has a higher generation.
     pub generation: u64,
-    /// What is set for shared realms.
+    /// The settings of shared realms.
     pub shared_realms: BTreeMap<RealmId, RealmSettings>,
     /// The realms of the resource kinds that tenants share; any other kind has the tenant as realm.
     pub realms: BTreeMap<ResourceKind, RealmId>,
-    /// What is set for single tenants; all others have the defaults.
+    /// The settings of single tenants; all others have the defaults.
     pub tenants: BTreeMap<TenantId, TenantSettings>,
-    /// The key that hides resource ids in workflow ids, where they are to be hidden.
+    /// The key that hides resource ids in workflow ids, if one is set.
     pub id_key: Option<IdKey>,
 }
 
@@ -143,7 +143,7 @@ impl Default for RoutingSettings {
     }
 }
 
-/// What is set for one shared realm.
+/// The settings of one shared realm.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RealmSettings {
@@ -151,23 +151,23 @@ pub struct RealmSettings {
     pub spread: Spread,
 }
 
-/// What is set for one tenant.
+/// The settings of one tenant.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TenantSettings {
-    /// Its Temporal namespace; that of the installation where none is named.
+    /// Its Temporal namespace; the installation's if none is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// Over how many shards its entities are spread. Resources of shared realms are not the tenant's: they are spread as
-    /// their realm is ([`RealmSettings`]), or tenants that share them would not agree.
+    /// their realm says ([`RealmSettings`]); otherwise tenants that share them would disagree.
     pub spread: Spread,
-    /// Its plan, which is its fairness weight.
+    /// Its plan, which sets its fairness weight.
     pub plan: TenantPlan,
-    /// The targets that the catalog's roles stand for; a role that is missing is its own target.
+    /// The targets that the catalog's roles are mapped to; for a role that is missing, the target has the role's name.
     pub targets: BTreeMap<Role, TargetId>,
 }
 
-/// Where an entity is.
+/// The place of an entity: namespace, workflow and task queue.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EntityRoute {
     /// The Temporal namespace.
@@ -184,7 +184,7 @@ pub struct EntityRoute {
     pub priority: Priority,
 }
 
-/// Answers where everything is.
+/// Computes the place of everything.
 #[derive(Debug, Clone)]
 pub struct Routing {
     settings: RoutingSettings,
@@ -202,12 +202,12 @@ impl Routing {
         Ok(Self { settings, default_tenant: TenantSettings::default() })
     }
 
-    /// The settings it was made of.
+    /// The settings that it was made from.
     pub fn settings(&self) -> &RoutingSettings {
         &self.settings
     }
 
-    /// What is set for a tenant, or the defaults.
+    /// The settings of a tenant, or the defaults.
     pub fn tenant(&self, tenant: &TenantId) -> &TenantSettings {
         self.settings.tenants.get(tenant).unwrap_or(&self.default_tenant)
     }
@@ -217,7 +217,7 @@ impl Routing {
         self.tenant(tenant).namespace.as_deref().unwrap_or(&self.settings.namespace)
     }
 
-    /// The namespaces of all tenants, and of those that the settings do not name; sorted.
+    /// The namespaces of all tenants, including those without settings; sorted.
     pub fn namespaces(&self) -> BTreeSet<String> {
         let named = self.settings.tenants.values().filter_map(|tenant| tenant.namespace.clone());
         named.chain([self.settings.namespace.clone()]).collect()
@@ -233,7 +233,7 @@ impl Routing {
         self.settings.realms.get(kind).cloned().unwrap_or_else(|| RealmId::from(tenant))
     }
 
-    /// The address of a resource as this tenant means it, its id hidden where an id key is set.
+    /// The address of a resource as this tenant refers to it, with its id hidden if an id key is set.
     pub fn resource_address(&self, tenant: &TenantId, resource: &ResourceId) -> EntityAddress {
         let key = match &self.settings.id_key {
             Some(id_key) => id_key.hide(resource.id()),
@@ -242,18 +242,18 @@ impl Routing {
         EntityAddress::Resource { realm: self.realm(tenant, resource.kind()), kind: resource.kind().clone(), key }
     }
 
-    /// Where a customer's entity is.
+    /// The place of a customer's entity.
     pub fn customer(&self, tenant: &TenantId, customer: &CustomerId) -> EntityRoute {
         let customer = CustomerRef { tenant: tenant.clone(), customer: customer.clone() };
         self.route(tenant, &EntityAddress::Customer(customer))
     }
 
-    /// Where a resource's entity is, as this tenant means the resource.
+    /// The place of a resource's entity, as this tenant refers to the resource.
     pub fn resource(&self, tenant: &TenantId, resource: &ResourceId) -> EntityRoute {
         self.route(tenant, &self.resource_address(tenant, resource))
     }
 
-    /// Where the entity of this address is, for calls on behalf of `tenant`.
+    /// The place of the entity with this address, for calls on behalf of `tenant`.
     pub fn route(&self, tenant: &TenantId, address: &EntityAddress) -> EntityRoute {
         let kind = match address {
             EntityAddress::Customer(_) => QueueKind::Entity,
@@ -271,8 +271,8 @@ impl Routing {
         }
     }
 
-    /// Where the entity of a workflow that runs in this namespace is to live, or a workflow of the upkeep of tenants; none where
-    /// it is nothing of this installation.
+    /// The place where the entity of a workflow in this namespace should be, or a workflow for the upkeep of tenants; none if
+    /// it does not belong to this installation.
     pub fn route_of(&self, namespace: &str, workflow_id: &str) -> Option<EntityRoute> {
         if let Some(target) = target_of_workflow(workflow_id) {
             let is_ours = |route: &EntityRoute| route.workflow_id == workflow_id && route.namespace == namespace;
@@ -286,7 +286,7 @@ impl Routing {
         Some(EntityRoute { namespace: namespace.to_owned(), ..self.route(&on_behalf_of, &address) })
     }
 
-    /// Over how many shards the entities beside this one are spread.
+    /// Over how many shards the entities of this tenant or realm are spread.
     fn spread(&self, address: &EntityAddress) -> Spread {
         match address {
             EntityAddress::Customer(customer) => self.tenant(&customer.tenant).spread,
@@ -300,7 +300,7 @@ impl Routing {
         }
     }
 
-    /// The task queue of this kind that a tenant's work goes to that is no entity's: it is not spread.
+    /// The task queue of this kind for a tenant's work that belongs to no entity: it is not spread.
     pub fn tenant_queue(&self, kind: QueueKind, tenant: &TenantId) -> String {
         self.settings.prefix.queue(kind, shard_of(tenant.as_str(), self.settings.shard_count))
     }
@@ -310,12 +310,12 @@ impl Routing {
         shards.into_iter().map(|shard| self.settings.prefix.queue(kind, shard)).collect()
     }
 
-    /// The shards that workers serve: all of the count, and while it changes those of the counts before, too.
+    /// The shards that workers serve: those of the present count and, while it changes, of the earlier counts.
     pub fn served_shards(&self) -> ShardCount {
         self.settings.counts_before.iter().copied().chain([self.settings.shard_count]).max().unwrap_or_default()
     }
 
-    /// What an entity is told of its home by whoever calls it: nothing, but while the count of shards changes.
+    /// The queue assignment that callers send to an entity: none, except while the count of shards changes.
     pub fn queue_assignment(&self, route: &EntityRoute) -> Option<QueueAssignment> {
         let changes = !self.settings.counts_before.is_empty();
         changes.then(|| QueueAssignment { generation: self.settings.generation, task_queue: route.task_queue.clone() })
@@ -329,7 +329,7 @@ impl Routing {
 
 fn check_realms(settings: &RoutingSettings) -> Result<(), RoutingError> {
     let Some((kind, realm)) = settings.realms.first_key_value() else { return Ok(()) };
-    // Tenants of whom nothing is set live in the connection's namespace, and they are in the realm as well.
+    // Tenants without settings are in the connection's namespace, and they are in the realm as well.
     let one = &settings.namespace;
     let mut namespaces = settings.tenants.values().filter_map(|tenant| tenant.namespace.as_ref());
     match namespaces.find(|namespace| *namespace != one) {

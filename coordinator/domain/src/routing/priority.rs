@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::TenantId;
 
-/// What a tenant pays for.
+/// The tariff of a tenant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TenantPlan {
@@ -40,7 +40,7 @@ impl TenantPlan {
 /// The priority of a workflow or an activity.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Priority {
-    /// The tenant's id as written; at most 64 bytes, as Temporal asks, since its encoded form is.
+    /// The tenant's id as written; at most 64 bytes, as Temporal requires, because its encoded form is.
     pub fairness_key: String,
     /// The weight of the tenant's plan.
     pub fairness_weight: f32,

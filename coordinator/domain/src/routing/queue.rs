@@ -9,11 +9,11 @@ use sha2::{Digest, Sha256};
 use super::RoutingError;
 use crate::ids::TargetId;
 
-/// The longest prefix, in bytes: with the longest target a queue's name stays under Temporal's 1,000.
+/// The longest prefix, in bytes: with it the longest queue name stays under Temporal's 1,000.
 pub const PREFIX_BYTES_MAX: usize = 64;
 /// The most shards of a queue kind.
 pub const SHARD_COUNT_MAX: u16 = 1_000;
-/// How many shards a cluster has where nothing is said; `dev`, `demo` and tests have one.
+/// How many shards a cluster has by default; `dev`, `demo` and tests have one.
 pub const SHARD_COUNT_DEFAULT: u16 = 16;
 
 /// What a sharded task queue serves.
@@ -24,7 +24,7 @@ pub enum QueueKind {
     Entity,
     /// Resource entities.
     Resource,
-    /// Unordered orders and other work that is no entity's.
+    /// Unordered orders and other work that belongs to no entity.
     Jobs,
     /// The upkeep of tenants.
     TenantOps,
@@ -45,7 +45,7 @@ impl QueueKind {
     }
 }
 
-/// What the names of all task queues begin with: 1 to [`PREFIX_BYTES_MAX`] characters of `A-Za-z0-9._-`.
+/// The prefix of the names of all task queues: 1 to [`PREFIX_BYTES_MAX`] characters of `A-Za-z0-9._-`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct QueuePrefix(String);
@@ -85,7 +85,7 @@ impl TryFrom<String> for QueuePrefix {
     fn try_from(raw: String) -> Result<Self, RoutingError> {
         let is_sound = (1..=PREFIX_BYTES_MAX).contains(&raw.len())
             && raw.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-            // Temporal keeps these names for itself.
+            // Temporal reserves these names.
             && !raw.starts_with("__temporal");
         if is_sound { Ok(Self(raw)) } else { Err(RoutingError::Prefix(raw)) }
     }
@@ -111,15 +111,15 @@ impl ShardCount {
         self.0
     }
 
-    /// Each shard, the first first.
+    /// All shards, in order.
     pub fn shards(self) -> impl Iterator<Item = ShardIndex> {
         (0..self.0).map(ShardIndex)
     }
 
-    /// The shard of this number.
+    /// The shard with this number.
     ///
     /// # Errors
-    /// [`RoutingError::ShardCount`] where there are not so many.
+    /// [`RoutingError::ShardCount`] if there are not that many shards.
     pub fn shard(self, index: u16) -> Result<ShardIndex, RoutingError> {
         if index < self.0 { Ok(ShardIndex(index)) } else { Err(RoutingError::ShardCount(u64::from(index) + 1)) }
     }
@@ -147,7 +147,7 @@ impl From<ShardCount> for u64 {
     }
 }
 
-/// The number of a shard, from 0; written with two digits at least.
+/// The number of a shard, from 0; written with at least two digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct ShardIndex(u16);
@@ -165,8 +165,8 @@ impl fmt::Display for ShardIndex {
     }
 }
 
-/// Over how many shards the entities of one tenant (or shared realm) are spread: 1, which is the default, to the count of
-/// shards. More than one is for a tenant too big for one shard.
+/// Over how many shards the entities of one tenant (or shared realm) are spread: from 1, the default, to the count of
+/// shards. More than one is for a tenant that is too big for one shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]
 pub struct Spread(u16);

@@ -1,38 +1,38 @@
-//! Where an entity lives while the count of shards changes: it is told its new queue, and goes there when it continues as
+//! The queue of an entity while the count of shards changes: it is told its new queue, and moves there when it continues as
 //! new.
 
 use serde::{Deserialize, Serialize};
 
 use crate::limits::ContinueAsNew;
 
-/// The task queue on which an entity is to live, as somebody says who knows the layout of the queues.
+/// The task queue to which an entity must move, as told by a process that knows the layout of the queues.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct QueueAssignment {
-    /// The generation of the layout that whoever says it knows: processes that still know an older one are not heard.
+    /// The generation of the layout that the sender knows: assignments of older layouts are ignored.
     pub generation: u64,
     /// The queue.
     pub task_queue: String,
 }
 
-/// What an entity knows of where it is to live. It travels through continue-as-new.
+/// What an entity knows of its queue. It travels through continue-as-new.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueMove {
-    /// What it was told last, by whoever knew the newest layout.
+    /// The last assignment of the newest known layout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(rename = "home")]
     queue_assignment: Option<QueueAssignment>,
-    /// Whether it was asked not to wait until its run has become long.
+    /// Whether it was asked to move soon, instead of waiting until its run is long enough.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     asked_to_move: bool,
 }
 
 impl QueueMove {
-    /// Whether nobody ever told it anything.
+    /// Whether it has no assignment.
     pub fn is_unknown(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Hears where it is to live; what an older generation says changes nothing. Whether it is heard.
+    /// Takes an assignment; one of an older generation changes nothing. Returns whether it was taken.
     pub fn hear(&mut self, queue_assignment: QueueAssignment) -> bool {
         let heard = self.queue_assignment.as_ref().is_none_or(|known| known.generation <= queue_assignment.generation);
         if heard {
@@ -41,19 +41,19 @@ impl QueueMove {
         heard
     }
 
-    /// The same, from somebody who found that it lives elsewhere, and asks it to go there soon.
+    /// The same, from a process that found the entity on another queue and asks it to move soon.
     pub fn ask_to_move(&mut self, queue_assignment: QueueAssignment) {
         self.asked_to_move |= self.hear(queue_assignment);
     }
 
-    /// The queue of the next run; none where it is to be that of this run. It does not compare: which queue a run is on is
-    /// known to the server, and a replay elsewhere must not depend on it.
+    /// The queue of the next run; none if it stays. It does not compare the two: the server knows which queue a run
+    /// is on, and a replay elsewhere must not depend on it.
     pub fn next_queue(&self) -> Option<&str> {
         self.queue_assignment.as_ref().map(|queue_assignment| queue_assignment.task_queue.as_str())
     }
 
-    /// When a run ends that would end so by its length: who was asked to move does not wait for that, but nothing that is
-    /// under way is cut off.
+    /// When a run must end, given what its length requires: an entity that was asked to move does not wait for the length, but nothing that
+    /// is running is interrupted.
     pub fn judge(&self, by_length: ContinueAsNew) -> ContinueAsNew {
         match by_length {
             ContinueAsNew::No if self.asked_to_move => ContinueAsNew::WhenIdle,
@@ -61,7 +61,7 @@ impl QueueMove {
         }
     }
 
-    /// What the next run knows: it has moved.
+    /// The state of the next run: it has moved.
     #[must_use]
     pub fn of_next_run(&self) -> Self {
         Self { queue_assignment: self.queue_assignment.clone(), asked_to_move: false }

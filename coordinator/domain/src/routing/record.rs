@@ -1,5 +1,5 @@
-//! The record of an installation in each of its namespaces: its prefix and its count of shards. Who disagrees with it must
-//! not work there, since workflow ids carry no prefix and each queue must have somebody who serves it.
+//! The record of an installation in each of its namespaces: its prefix and its count of shards. A process that disagrees with it must
+//! not work there: workflow ids carry no prefix, and every queue must be served.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub struct InstallationRecord {
     pub prefix: QueuePrefix,
     /// The count of shards.
     pub shards: ShardCount,
-    /// The counts before, newest last, while entities may still live on queues by them.
+    /// The earlier counts, newest last, while entities may still be on queues of these counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub before: Vec<ShardCount>,
     /// How often the count was changed.
@@ -25,12 +25,12 @@ pub struct InstallationRecord {
 }
 
 impl InstallationRecord {
-    /// That of a new installation.
+    /// The record of a new installation.
     pub fn new(prefix: QueuePrefix, shards: ShardCount) -> Self {
         Self { prefix, shards, before: Vec::new(), generation: 0 }
     }
 
-    /// The same installation with another count, beside which those before are remembered.
+    /// The same installation with another count; the earlier counts are remembered.
     #[must_use]
     pub fn with_shards(&self, shards: ShardCount) -> Self {
         if shards == self.shards {
@@ -42,18 +42,18 @@ impl InstallationRecord {
         Self { prefix: self.prefix.clone(), shards, before, generation: self.generation + 1 }
     }
 
-    /// Whether entities may still live on queues of a count before.
+    /// Whether entities may still be on queues of an earlier count.
     pub fn is_changing(&self) -> bool {
         !self.before.is_empty()
     }
 
-    /// The same once none does.
+    /// The same, once no entity is.
     #[must_use]
     pub fn settled(&self) -> Self {
         Self { before: Vec::new(), ..self.clone() }
     }
 
-    /// What it says, for a person.
+    /// Its content, for a person.
     pub fn words(&self) -> String {
         let before: Vec<String> = self.before.iter().map(|count| count.get().to_string()).collect();
         let changing =
@@ -62,7 +62,7 @@ impl InstallationRecord {
     }
 }
 
-/// Why a process must not work in a namespace, or a record not be written.
+/// Why a process must not work in a namespace, or a record must not be written.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Disagreement {
     /// Nothing is recorded.
@@ -77,7 +77,7 @@ pub enum Disagreement {
     Prefix {
         /// The namespace.
         namespace: String,
-        /// What is recorded.
+        /// The recorded one.
         recorded: Box<InstallationRecord>,
         /// The prefix of this process.
         prefix: QueuePrefix,
@@ -88,7 +88,7 @@ pub enum Disagreement {
     Shards {
         /// The namespace.
         namespace: String,
-        /// What is recorded.
+        /// The recorded one.
         recorded: Box<InstallationRecord>,
         /// The count of this process.
         shards: ShardCount,
@@ -99,11 +99,11 @@ pub enum Disagreement {
     Namespaces {
         /// One namespace.
         namespace: String,
-        /// What is recorded there.
+        /// The record there.
         recorded: Box<InstallationRecord>,
         /// Another.
         other: String,
-        /// What is recorded there.
+        /// The record there.
         other_recorded: Box<InstallationRecord>,
     },
 }
@@ -120,11 +120,11 @@ impl Disagreement {
     }
 }
 
-/// What is recorded by namespace; none where nothing is.
+/// The records by namespace; none for a namespace without one.
 pub type Records = BTreeMap<String, Option<InstallationRecord>>;
 
-/// The record that all namespaces have, where this process agrees with it. `shards` is the count that is set for the
-/// process; none takes what is recorded.
+/// The record that all namespaces have, if this process agrees with it. `shards` is the count that the
+/// process is configured with; if none, it accepts the recorded one.
 ///
 /// # Errors
 /// [`Disagreement`], of the first namespace by name.
@@ -158,12 +158,12 @@ pub fn agreed(
     Ok(recorded.clone())
 }
 
-/// What is to be recorded in all namespaces. `changed_to` is the count that somebody wants from now on; `set` the one that
-/// is set for processes, which never changes what is recorded: it may be an old one. Where nothing is recorded, the first of
+/// The record for all namespaces. `changed_to` is a new count that was asked for; `set` is the one that
+/// processes are configured with, which never changes a record, because it may be an old one. If nothing is recorded, the first of
 /// `changed_to`, `set` and `usual` counts.
 ///
 /// # Errors
-/// [`Disagreement`]: another installation works in one of the namespaces, or `set` is not what would be recorded.
+/// [`Disagreement`]: another installation works in one of the namespaces, or `set` differs from what would be recorded.
 pub fn to_record(
     records: &Records,
     prefix: &QueuePrefix,
@@ -175,7 +175,7 @@ pub fn to_record(
     for (namespace, recorded) in records {
         let Some(recorded) = recorded else { continue };
         check_prefix(namespace, recorded, prefix)?;
-        // Of the same generation, one that still changes: whether all has moved is known of none then.
+        // Of the same generation, prefer one that is still changing: only then is it certain that no entity is forgotten.
         let rank = |record: &InstallationRecord| (record.generation, record.before.len());
         if newest.is_none_or(|(_, other)| rank(other) < rank(recorded)) {
             newest = Some((namespace, recorded));

@@ -1,4 +1,4 @@
-//! Where target entities are: one for each target instance, whoever uses it.
+//! Where target entities are: one for each target instance, whichever tenants use it.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ pub const TARGET_WORKFLOW_TYPE: &str = "TargetEntity";
 
 impl Routing {
     /// Where a target's entity is: `{prefix}/target/{name}`, the name percent-encoded, in the namespace of the installation, on
-    /// the jobs queue of the shard that the name makes.
+    /// the jobs queue of the shard that follows from the name.
     pub fn target(&self, target: &TargetId) -> EntityRoute {
         let shard = shard_of(target.as_str(), self.settings.shard_count);
         let prefix = &self.settings.prefix;
@@ -24,8 +24,8 @@ impl Routing {
         }
     }
 
-    /// The namespaces in which a target is called: those of the tenants for which one of the catalog's `roles` stands for
-    /// it, tenants that the settings do not name included. Never empty.
+    /// The namespaces in which a target is called: those of the tenants that map one of the catalog's `roles` to it, including
+    /// tenants without settings. Never empty.
     pub fn namespaces_of_target(&self, target: &TargetId, roles: &BTreeSet<Role>) -> BTreeSet<String> {
         let calls_it = |tenant: &&TenantSettings| {
             let stands_for = |role| tenant.targets.get(role).cloned().unwrap_or_else(|| TargetId::from(role));
@@ -42,7 +42,7 @@ impl Routing {
     }
 }
 
-/// The target whose entity has this workflow id; none where it is no target entity's.
+/// The target whose entity has this workflow id; none if the id is not a target entity's.
 pub fn target_of_workflow(workflow_id: &str) -> Option<TargetId> {
     match workflow_id.split('/').collect::<Vec<_>>().as_slice() {
         [_, "target", name] => {

@@ -1,4 +1,4 @@
-//! Where the upkeep of tenants is: a tenant's own workflow, and its imports, on the tenant_ops queue of its shard.
+//! Where the upkeep of tenants runs: a tenant's own workflow, and its imports, on the tenant_ops queue of its shard.
 
 use super::{EntityRoute, QueueKind, Routing, shard_of};
 use crate::ids::{TenantId, decode_part};
@@ -9,8 +9,8 @@ pub const TENANT_WORKFLOW_TYPE: &str = "TenantEntity";
 pub const IMPORT_WORKFLOW_TYPE: &str = "ResourceImport";
 
 impl Routing {
-    /// Where a tenant's own workflow is: `{prefix}/tenant/{name}`, the name percent-encoded, in the namespace of the installation:
-    /// the tenant's own may not be there yet.
+    /// Where a tenant's own workflow is: `{prefix}/tenant/{name}`, the name percent-encoded, in the namespace of the installation,
+    /// because the tenant's own namespace may not exist yet.
     pub fn tenant_entity(&self, tenant: &TenantId) -> EntityRoute {
         let shard = shard_of(tenant.as_str(), self.settings.shard_count);
         EntityRoute {
@@ -36,7 +36,7 @@ impl Routing {
         }
     }
 
-    /// Where a tenant's own workflow, an import or a part of one is; none where the id is of none of them.
+    /// Where a tenant's own workflow, an import or a part of one is; none if the id is not one of these.
     pub(super) fn tenant_ops_route(&self, workflow_id: &str) -> Option<EntityRoute> {
         if let Some(tenant) = tenant_of_workflow(workflow_id) {
             return Some(self.tenant_entity(&tenant)).filter(|route| route.workflow_id == workflow_id);
@@ -51,7 +51,7 @@ impl Routing {
     }
 }
 
-/// The tenant whose own workflow has this id; none where it is no tenant's.
+/// The tenant whose own workflow has this id; none if the id is not a tenant's.
 pub fn tenant_of_workflow(workflow_id: &str) -> Option<TenantId> {
     match workflow_id.split('/').collect::<Vec<_>>().as_slice() {
         [_, "tenant", name] => {

@@ -59,7 +59,7 @@ fn a_shared_realm_must_not_span_namespaces() {
     let realms: BTreeMap<_, _> = [("msisdn".parse().unwrap(), "shared".parse().unwrap())].into();
     let shared = RoutingSettings { tenants: tenants.clone(), realms, ..RoutingSettings::default() };
     assert_eq!(Routing::new(shared.clone()).unwrap_err().code(), "realm_spans_namespaces");
-    // Who is not configured lives in the connection's namespace, and has the same numbers.
+    // A tenant without settings is in the connection's namespace, and has the same numbers.
     let one = BTreeMap::from([(tenant("a"), in_namespace("one"))]);
     let alone = RoutingSettings { tenants: one, ..shared };
     assert_eq!(Routing::new(alone.clone()).unwrap_err().code(), "realm_spans_namespaces");

@@ -1,5 +1,5 @@
-//! How much of what a sweep found is carried further. A look's answer, and what a sweep remembers, are payloads, of which the
-//! server takes 2 MiB; in a large outage a page of a thousand customers has a million overdue orders.
+//! Limits on what a sweep passes on. A look's answer, and what a sweep remembers, are payloads, of which the
+//! server accepts 2 MiB; in a large outage a page of a thousand customers has a million overdue orders.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,18 +8,18 @@ use serde::Serialize;
 use super::ledger::{FINDINGS_BYTES_MAX, FINDINGS_MAX, FINDINGS_OF_CAUSE_BYTES_MAX, FINDINGS_OF_CAUSE_MAX};
 use super::{Cause, Finding, Ledger};
 
-/// What is carried further of a look.
+/// The part of a look's result that is passed on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bounded {
-    /// What was found: all that is known already, and of the rest what can be remembered.
+    /// The findings: all that are already known, and as many others as can be remembered.
     pub found: Vec<Finding>,
-    /// How many others there are of each cause of which there are any.
+    /// How many more there are, by cause.
     pub left_out: BTreeMap<Cause, u64>,
-    /// Who did not answer, as far as anything is known of them: of nobody else does it make a difference.
+    /// Who did not answer, limited to those about whom something is known: for others it makes no difference.
     pub unanswered: BTreeSet<String>,
 }
 
-/// How much there is.
+/// A number and size of findings.
 #[derive(Debug, Clone, Copy, Default)]
 struct Amount {
     findings: usize,
@@ -37,8 +37,8 @@ impl Amount {
 }
 
 impl Ledger {
-    /// Leaves out of what a look found, and of those who did not answer it, what [`Ledger::take`] could not remember or would
-    /// not heed.
+    /// Leaves out, of the findings of a look and of those who did not answer it, what [`Ledger::take`] could not remember or would
+    /// ignore.
     pub fn bound(&self, found: Vec<Finding>, unanswered: &BTreeSet<String>) -> Bounded {
         let mut all = Amount::default();
         let mut of_cause: BTreeMap<Cause, Amount> = BTreeMap::new();
@@ -69,7 +69,7 @@ impl Ledger {
     }
 }
 
-/// What a finding is in the ledger, with its key. One that cannot be written is too large.
+/// The size of a finding in the ledger, with its key. One that cannot be serialised counts as too large.
 fn bytes(finding: &Finding) -> usize {
     #[derive(Serialize)]
     struct Entry<'a>(String, &'a Finding);
@@ -82,7 +82,7 @@ mod tests {
     use crate::ids::Timestamp;
     use crate::sweep::Tally;
 
-    /// What the server takes of a payload.
+    /// The largest payload that the server accepts.
     const PAYLOAD_MAX: usize = 2 * 1024 * 1024;
 
     fn overdue(number: usize, detail: &str) -> Finding {
@@ -119,7 +119,7 @@ mod tests {
         let told = ledger.take(bounded.found.clone(), Tally::default(), &none(), None);
         assert_eq!(told.raised, bounded.found, "all that is carried is remembered");
 
-        // What is known stays; there is room for other causes, and what is over makes room.
+        // Known findings stay; there is room for other causes, and findings that are over make room.
         let again = ledger.bound(found.clone(), &none());
         assert_eq!(again.found, bounded.found);
         let fewer = ledger.bound(vec![overdue(0, detail), overdue(49_999, detail)], &none());

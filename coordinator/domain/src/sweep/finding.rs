@@ -5,26 +5,26 @@ use serde::{Deserialize, Serialize};
 use crate::error_code::ErrorCode;
 use crate::ids::{OrderId, ResourceId, TargetId, TenantId, Timestamp};
 
-/// Why something is worth telling.
+/// Why something is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// An open order is past the time by which it should be done.
+    /// An open order is past its due time.
     OrderOverdue,
     /// Orders wait for a lease whose holder's entity does not run.
     HolderNotRunning,
     /// Orders wait at a resource whose entity does not run.
     ResourceNotRunning,
-    /// An order waits for a lease, and the resource does not know of it.
+    /// An order waits for a lease, and the resource has no ticket of it.
     TicketForgotten,
     /// Orders wait for each other.
     RingOfWaits,
-    /// A target has not been called for long.
+    /// A target has not been called for a long time.
     TargetParked,
-    /// A resource and a customer have said different things of a lease for longer than messages take. It stands among what is told
-    /// of leases only, which earlier builds do not read.
+    /// A resource and a customer have disagreed about a lease for longer than messages take. It is reported only in the part about
+    /// leases, which earlier builds do not read.
     LeaseDiffers,
-    /// Two customers hold one resource. Likewise.
+    /// Two customers hold one resource. It is reported in the same part.
     ResourceHeldTwice,
 }
 
@@ -41,7 +41,7 @@ impl Cause {
         Self::ResourceHeldTwice,
     ];
 
-    /// Those that are told of what waits, which every build reads.
+    /// The causes in the part about waits, which every build reads.
     pub const OF_WAITS: [Self; 6] = [
         Self::OrderOverdue,
         Self::HolderNotRunning,
@@ -69,12 +69,12 @@ impl Cause {
 /// One thing that a sweep found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Why it is worth telling.
+    /// Why it is reported.
     pub cause: Cause,
-    /// Whose; none for a target, which is nobody's.
+    /// The tenant; none for a target, which belongs to no tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<TenantId>,
-    /// The order that waits; of a ring the one with the smallest id.
+    /// The order that waits; for a ring, the one with the smallest id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderId>,
     /// The resource.
@@ -90,7 +90,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// What makes it the same thing in the next sweep: cause, tenant, and what it is about.
+    /// What identifies it in the next sweep: cause, tenant, and what it is about.
     pub fn key(&self) -> String {
         let tenant = self.tenant.as_ref().map(TenantId::encoded).unwrap_or_default();
         let about = match (&self.order, &self.resource, &self.target) {
@@ -103,7 +103,7 @@ impl Finding {
         format!("{} {tenant} {about}", self.cause.code())
     }
 
-    /// Whose entities must answer before it is believed that it is over: `TENANT CUSTOMER`, `TENANT KIND/ID`, ` TARGET`.
+    /// The entities that must answer before it counts as over: `TENANT CUSTOMER`, `TENANT KIND/ID`, ` TARGET`.
     pub(super) fn subjects(&self) -> impl Iterator<Item = String> {
         let tenant = self.tenant.as_ref().map_or("", TenantId::as_str);
         let customer = self.order.as_ref().map(|order| format!("{tenant} {}", order.customer()));

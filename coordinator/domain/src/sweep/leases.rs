@@ -1,9 +1,9 @@
-//! What resources say of who holds them, beside what those customers say that they hold.
+//! Compares what resources say about their holders with what those customers say that they hold.
 //!
 //! No known way leads to a difference that lasts: this is a second line of defence. A difference in one look proves nothing,
-//! since messages are under way and the two are not asked at the same moment. One that is the same in two sweeps in a row, and for
-//! longer than messages take, is told, counted, and settled: the customers are asked to tell the resource what they hold, and the
-//! resource machine decides ([`crate::resource`]). A resource that two customers believe to hold is a person's matter.
+//! because messages are in flight and the two are not asked at the same moment. One that is the same in two sweeps in a row, and for
+//! longer than messages take, is reported, counted, and settled: the customers are asked to tell the resource what they hold, and the
+//! resource machine decides ([`crate::resource`]). If two customers believe that they hold a resource, a person must decide.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,54 +26,54 @@ pub struct Side {
     pub epoch: Epoch,
 }
 
-/// The holder of a resource, as the resource says.
+/// The holder of a resource, according to the resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HolderSaid {
-    /// Who, and by which epoch.
+    /// The customer, and the epoch.
     pub side: Side,
-    /// Which life of the customer; none where its entity was never told of the lease.
+    /// The customer's incarnation; none if its entity was never told of the lease.
     pub incarnation: Option<Incarnation>,
-    /// Whether the resource takes the holder's entity for dead, or knows that it does not know of the lease.
+    /// Whether the resource considers the holder's entity dead, or knows that the entity does not know of the lease.
     pub is_orphan: bool,
 }
 
-/// What a customer says of a resource.
+/// A customer's answer about a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CustomerSaid {
-    /// Which life of it says so.
+    /// The customer's incarnation.
     pub incarnation: Incarnation,
-    /// The epoch of the lease that it holds; none where it holds none.
+    /// The epoch of the lease that it holds; none if it holds none.
     pub epoch: Option<Epoch>,
     /// Whether a message about the resource, or an admission, is under way.
     pub under_way: bool,
 }
 
-/// All that was said of one resource in one look.
+/// All answers about one resource in one look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compared {
     /// The resource.
     pub resource: ResourceId,
-    /// Its holder; none where it has none, or its entity does not run.
+    /// Its holder; none if it has none, or its entity does not run.
     pub holder: Option<HolderSaid>,
     /// Whether messages of the resource are under way.
     pub under_way: bool,
-    /// What customers say of it; none of one whose entity does not run.
+    /// The customers' answers; none for a customer whose entity does not run.
     pub customers: BTreeMap<(TenantId, CustomerId), Option<CustomerSaid>>,
 }
 
-/// How what was said differs.
+/// How the answers differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DifferenceKind {
     /// The holder says that it holds nothing.
     HolderUnaware,
-    /// The holder holds it by another epoch.
+    /// The holder holds it with another epoch.
     EpochDiffers,
-    /// A customer holds it, and the resource knows of no living holder.
+    /// A customer holds it, and the resource knows no living holder.
     LeaseUnknown,
-    /// A customer holds it, and the resource says that another one does, who does not.
+    /// A customer holds it, and the resource names another one, which does not hold it.
     OtherHolder,
-    /// Two customers hold it. The protocol does not let that happen.
+    /// Two customers hold it. The protocol must never let that happen.
     HeldTwice,
 }
 
@@ -101,14 +101,14 @@ pub struct Difference {
     pub kind: DifferenceKind,
     /// The resource.
     pub resource: ResourceId,
-    /// The holder, as the resource says.
+    /// The holder, according to the resource.
     pub holder: Option<Side>,
-    /// The customers that hold it, as they say themselves.
+    /// The customers that hold it, according to themselves.
     pub held: BTreeSet<Side>,
 }
 
 impl Difference {
-    /// The customers that are to tell the resource what they hold: all but a holder of whom both sides say the same.
+    /// The customers that must tell the resource what they hold: all except a holder about whom both sides agree.
     pub fn to_ask(&self) -> impl Iterator<Item = (&TenantId, &CustomerId)> {
         let unaware = self.holder.iter().filter(|_| self.kind != DifferenceKind::HeldTwice);
         let holding = self.held.iter().filter(|side| {
@@ -118,7 +118,7 @@ impl Difference {
     }
 }
 
-/// How what was said of a resource differs; none where it does not, or where what was said may be about to change.
+/// How the answers about a resource differ; none if they agree, or if one of them may change soon.
 pub fn difference(compared: &Compared) -> Option<Difference> {
     let says = |side: &Side| compared.customers.get(&(side.tenant.clone(), side.customer.clone()));
     let living = || compared.customers.iter().filter_map(|(who, said)| Some((who, said.as_ref()?)));
@@ -139,7 +139,7 @@ pub fn difference(compared: &Compared) -> Option<Difference> {
     Some(Difference { kind, resource: compared.resource.clone(), holder: holder.map(|said| said.side.clone()), held })
 }
 
-/// The same where the resource names a holder: what that one says (none where it did not answer), and the customer that holds the
+/// The same if the resource names a holder: the holder's answer (none if it did not answer), and the customer that holds the
 /// lease, if any.
 fn with_holder(
     holder: &HolderSaid,
@@ -149,7 +149,7 @@ fn with_holder(
     let is_own = |side: &&Side| side.tenant == holder.side.tenant && side.customer == holder.side.customer;
     let other = held.filter(|side| !is_own(side));
     match (says?, holder.incarnation) {
-        // A holder that is dead, or lives again, is found where its lease is asked for back; one that was never told of it, by
+        // A holder that is dead, or has a newer incarnation, is found when its lease is recalled; one that was never told of the lease, by
         // its first claim.
         (None, _) => other.map(|_| DifferenceKind::LeaseUnknown),
         (Some(said), known) if known != Some(said.incarnation) => match (other, said.epoch, known) {
@@ -173,13 +173,13 @@ pub struct Suspect {
     pub difference: Difference,
     /// When it was seen first.
     pub since: Timestamp,
-    /// Whether it lasted, and was told.
+    /// Whether it lasted, and was reported.
     #[serde(default)]
     pub told: bool,
 }
 
 impl Suspect {
-    /// What is told of it.
+    /// The finding that reports it.
     pub fn finding(&self) -> Finding {
         let Difference { kind, resource, holder, held } = &self.difference;
         let said = match holder {
@@ -209,31 +209,31 @@ impl Suspect {
     }
 }
 
-/// What sweeps remember of leases, from one to the next.
+/// What sweeps remember about leases, from one to the next.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseLedger {
-    /// Where the next sweep goes on among resources; none where it begins anew. As the one that looks wrote it.
+    /// Where the next sweep continues among resources, as written by the activity that looks; none if it starts from the beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<String>,
     /// The same among customers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customers: Option<String>,
-    /// How many leases of that page of customers were compared already.
+    /// How many leases of that page of customers are already compared.
     #[serde(default)]
     pub leases: usize,
-    /// The differences that were seen last, by the workflow id of the resource's entity.
+    /// The differences seen last, by the workflow id of the resource's entity.
     #[serde(default)]
     pub suspects: BTreeMap<String, Suspect>,
 }
 
-/// What a comparison leads to.
+/// The result of a comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseNews {
-    /// What lasts and was not told before.
+    /// Differences that last and were not reported before.
     pub raised: Vec<Suspect>,
-    /// What was told, and is so no more: it is settled.
+    /// Differences that were reported and are now settled.
     pub cleared: Vec<Suspect>,
-    /// How many differences there are that last, by cause.
+    /// How many differences last, by cause.
     #[serde(default)]
     pub standing: BTreeMap<Cause, u64>,
     /// How many more were seen than can be remembered.
@@ -242,8 +242,8 @@ pub struct LeaseNews {
 }
 
 impl LeaseLedger {
-    /// Judges what was said, by the workflow id of each resource's entity; none where somebody did not answer, of whom nothing
-    /// changes then.
+    /// Judges the answers, by the workflow id of each resource's entity; an entry is none if an entity did not answer, and then nothing
+    /// changes for it.
     pub fn judge(
         &mut self,
         rules: &SweepRules,
@@ -264,7 +264,7 @@ impl LeaseLedger {
             let is_new = before.is_none();
             let mut suspect = match before {
                 Some(before) if before.difference == difference => before,
-                // It moved on, and is of the same kind: it was told.
+                // It moved on, and is of the same kind: it was reported.
                 Some(before) if before.difference.kind == difference.kind => {
                     Suspect { difference, since: now, told: before.told }
                 }
@@ -286,8 +286,8 @@ impl LeaseLedger {
         news
     }
 
-    /// The customers that are to tell which resource what they hold of it, each with the epoch by which the resource says that it
-    /// is held.
+    /// The customers that must tell a resource what they hold of it, each with the epoch that the resource knows for its
+    /// lease.
     pub fn to_settle(&self, rules: &SweepRules, now: Timestamp) -> BTreeMap<(TenantId, CustomerId, ResourceId), Epoch> {
         let lasting = self.suspects.values().filter(|suspect| suspect.lasts(rules, now));
         lasting

@@ -1,4 +1,4 @@
-//! What is a difference, and when it lasts.
+//! Which answers are a difference, and when it lasts.
 
 use super::leases::*;
 use super::{Cause, SweepRules};
@@ -90,14 +90,14 @@ fn a_holder_that_is_dead_or_was_never_told_is_left_to_those_who_ask_for_the_leas
     assert_eq!(kind(never_told, &[("A", said(None))]), None);
     let orphan = || holder("A", 7).map(|holder| HolderSaid { is_orphan: true, ..holder });
     assert_eq!(kind(orphan(), &[("A", said(None))]), None, "it is being settled");
-    // But who holds what a dead one is said to hold is not known there.
+    // If a customer holds what a dead holder is said to hold, the resource does not know that lease.
     let holds = |customer| [(customer, said(Some(7)))];
     assert_eq!(kind(orphan(), &holds("A")), Some(DifferenceKind::LeaseUnknown));
     let beside_the_dead = [("A", None), ("B", said(Some(8)))];
     assert_eq!(kind(holder("A", 7), &beside_the_dead), Some(DifferenceKind::LeaseUnknown));
 }
 
-/// What a sweep makes of it: how many are told, how many are over, and who is asked.
+/// The result of a sweep: how many findings are new, how many are over, and which customers are asked.
 fn sweep(ledger: &mut LeaseLedger, at: Timestamp, compared: Option<Compared>) -> (usize, usize, usize) {
     let news = ledger.judge(&RULES, at, &[(KEY.to_owned(), compared)].into());
     // It travels from sweep to sweep as JSON.

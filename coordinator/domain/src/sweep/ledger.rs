@@ -6,38 +6,38 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cause, Finding, LeaseLedger, LeaseNews, Tally};
 
-/// The most findings that are remembered, and told, at a time; of more the first by their keys.
+/// The most findings that are remembered and reported at a time; if there are more, the first by key.
 pub const FINDINGS_MAX: usize = 1_000;
 
-/// The most of them that have the same cause: however many orders are overdue, that a target is parked is told.
+/// The most of them with the same cause: however many orders are overdue, a parked target is still reported.
 pub const FINDINGS_OF_CAUSE_MAX: usize = 800;
 
-/// The most bytes that they are, as JSON. An answer has them twice, in the ledger and as found, and those who did not answer
-/// beside: together less than the server takes.
+/// Their largest size as JSON, in bytes. An answer contains them twice, in the ledger and as findings, and also those who did not
+/// answer: together less than the server accepts.
 pub const FINDINGS_BYTES_MAX: usize = 512 * 1024;
 
-/// The most of these bytes that findings of the same cause are.
+/// How many of these bytes the findings of the same cause may use.
 pub const FINDINGS_OF_CAUSE_BYTES_MAX: usize = FINDINGS_BYTES_MAX / 5 * 4;
 
 /// What sweeps have found and is not over, from one sweep to the next.
 ///
-/// A sweep that cannot look at everything goes on in the next one; all sweeps of one walk make a circle. What was found in a
-/// circle and not in the whole next one is over.
+/// A sweep that cannot look at everything continues in the next one; the sweeps that together look at everything once make a circle. A
+/// finding is over if it was not seen in one whole circle after the one in which it was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
-    /// The circle under way.
+    /// The running circle.
     #[serde(default)]
     circle: u64,
-    /// Where the next sweep goes on, as the one that looks wrote it; none where it begins anew.
+    /// Where the next sweep continues, as written by the activity that looks; none if it starts from the beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
-    /// What the circle under way counted so far.
+    /// What the running circle has counted so far.
     #[serde(default)]
     tally: Tally,
     /// What was found, by key, with the circle in which it was seen last.
     #[serde(default)]
     known: BTreeMap<String, Known>,
-    /// What sweeps remember of leases.
+    /// What sweeps remember about leases.
     #[serde(default)]
     pub leases: LeaseLedger,
 }
@@ -48,32 +48,32 @@ struct Known {
     finding: Finding,
 }
 
-/// What a sweep leads to.
+/// The result of a sweep.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct News {
-    /// What was not known before: one alert each.
+    /// Findings that were not known before: one alert each.
     pub raised: Vec<Finding>,
     /// What is over.
     pub cleared: Vec<Finding>,
-    /// How many there are now of each cause that there is.
+    /// How many findings there are now, by cause.
     pub standing: BTreeMap<Cause, u64>,
-    /// How much there is of what waits, where this sweep ends a circle.
+    /// Counts of what waits, if this sweep ends a circle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tally: Option<Tally>,
-    /// How many more this sweep found of each cause, that cannot be remembered.
+    /// How many more findings this sweep had than can be remembered, by cause.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left_out: BTreeMap<Cause, u64>,
-    /// Whether this sweep could not find out who waits, and looked at nobody but targets.
+    /// Whether this sweep could not find out which customers have open orders, and looked only at targets.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub customers_unseen: bool,
-    /// What is new of leases.
+    /// What is new about leases.
     #[serde(default)]
     pub leases: LeaseNews,
 }
 
 impl Ledger {
     /// Takes what a sweep found. `unanswered` are those who did not answer (`TENANT CUSTOMER`, `TENANT KIND/ID`, ` TARGET`):
-    /// what is known of them stays. `cursor` says where the next sweep goes on; none where all was looked at.
+    /// findings about them stay. `cursor` says where the next sweep continues; none if everything was looked at.
     pub fn take(
         &mut self,
         found: Vec<Finding>,
@@ -86,7 +86,7 @@ impl Ledger {
         let found: BTreeMap<String, Finding> = found.into_iter().map(|finding| (finding.key(), finding)).collect();
         for (key, finding) in found {
             if let Some(known) = self.known.get_mut(&key) {
-                // Since when is what was told; what is told of it now may say more.
+                // The start stays as reported; the rest may be more detailed now.
                 known.circle = circle;
             } else if self.known.len() < FINDINGS_MAX {
                 raised.push(finding.clone());
@@ -119,12 +119,12 @@ impl Ledger {
         News { raised, cleared, standing, tally, ..News::default() }
     }
 
-    /// Whether this is known and not over.
+    /// Whether this finding is known and not over.
     pub(super) fn knows(&self, finding: &Finding) -> bool {
         self.known.contains_key(&finding.key())
     }
 
-    /// What is known and not over, in the order of the keys.
+    /// The known findings that are not over, in the order of their keys.
     pub(super) fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.known.values().map(|known| &known.finding)
     }

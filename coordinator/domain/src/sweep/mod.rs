@@ -1,8 +1,8 @@
-//! The sweep: what a tireless operator would notice who looked at all that waits, once a minute. Pure: [`findings`] judges what
-//! was seen, and a [`Ledger`] remembers what was found, so that each thing is told once when it begins and once when it is over.
+//! The sweep: once a minute it looks at everything that waits, and reports what an operator should know. Pure: [`findings`] judges what
+//! was seen, and a [`Ledger`] remembers the findings, so that each is reported once when it starts and once when it is over.
 //!
-//! A sweep changes no order. Where a resource's entity forgot who waits there, the customers are asked to say it again
-//! ([`to_reassert`]), which changes nothing where it is known.
+//! A sweep changes no order. If a resource's entity forgot its tickets, the customers are asked to repeat them
+//! ([`to_reassert`]), which changes nothing if they are known.
 
 mod bounds;
 mod finding;

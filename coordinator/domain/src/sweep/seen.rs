@@ -1,4 +1,4 @@
-//! What a sweep saw, and what is to be thought of it.
+//! What a sweep saw, and the findings that follow.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,11 +11,11 @@ use crate::order::OrderState;
 use crate::target_entity::TargetStateName;
 use crate::wire::WireName;
 
-/// From when on something is worth telling.
+/// When something is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SweepRules {
-    /// How long an order may wait for a lease before it is looked whether anybody knows of it, in milliseconds: messages
-    /// are under way meanwhile.
+    /// How long an order may wait for a lease before the sweep checks whether the resource has its ticket, in milliseconds: messages
+    /// take this long.
     pub patience_ms: u64,
     /// How long a target may not be called, in milliseconds.
     pub parked_ms: u64,
@@ -24,27 +24,27 @@ pub struct SweepRules {
 /// An open order that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitingOrder {
-    /// Whose.
+    /// The tenant.
     pub tenant: TenantId,
     /// The order.
     pub order: OrderId,
-    /// When it should be done.
+    /// When it is due.
     pub due_at: Option<Timestamp>,
     /// Its state.
     pub state: WireName<OrderState>,
-    /// What it waits for, in a word.
+    /// What it waits for, in one word.
     pub waits_for: String,
-    /// The same for counting; none where nothing keeps it.
+    /// The same for counting; none if no code counts it.
     #[serde(default)]
     pub wait: Option<Wait>,
-    /// The leases that it waits for, where that is it.
+    /// The leases that it waits for, if that is it.
     pub lease: Option<LeaseWait>,
 }
 
 /// A wait.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wait {
-    /// What for.
+    /// The cause.
     pub cause: WireName<WaitKind>,
     /// The target at which it waits.
     pub target: Option<TargetId>,
@@ -61,7 +61,7 @@ pub struct LeaseWait {
     pub since: Timestamp,
 }
 
-/// A resource for whose lease somebody waits.
+/// A resource for whose lease an order waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "is")]
 pub enum ResourceSeen {
@@ -71,7 +71,7 @@ pub enum ResourceSeen {
     Running {
         /// The orders that wait there.
         queue: BTreeSet<OrderId>,
-        /// The customer that holds it, where it is one, and whether its entity runs.
+        /// The customer that holds it, if the holder is a customer, and whether its entity runs.
         holder: Option<(TenantId, CustomerId, bool)>,
     },
 }
@@ -81,26 +81,26 @@ pub enum ResourceSeen {
 pub struct RingSeen {
     /// The orders.
     pub orders: BTreeSet<(TenantId, OrderId)>,
-    /// Since when the last of them waits.
+    /// Since when the newest of them waits.
     pub since: Timestamp,
 }
 
 /// A target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetSeen {
-    /// Which.
+    /// The target.
     pub target: TargetId,
     /// Its state.
     pub state: WireName<TargetStateName>,
-    /// Since when; in an outage, since that began.
+    /// Since when; in an outage, since the outage started.
     pub since: Timestamp,
-    /// Whether it is called as it should be, or was not long ago.
+    /// Whether it is called normally, or was until recently.
     pub is_called: bool,
 }
 
 impl TargetSeen {
-    /// A target as its view shows it: its state, since when, and since when it counts as down. One that answers its probes and
-    /// fails in each ramp again is in one outage all the time; the ramp in which it comes back ends that.
+    /// A target as its view shows it: its state, since when, and since when it counts as down. A target that answers its probes and
+    /// fails again in each ramp is in one continuous outage; it ends with the ramp that succeeds.
     pub fn of(
         target: TargetId,
         state: WireName<TargetStateName>,
@@ -118,7 +118,7 @@ impl TargetSeen {
     }
 }
 
-/// A resource whose entity was terminated, and who had its lease then.
+/// A resource whose entity was terminated, and its holder at that time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TerminatedResource {
     /// The tenant of the holder.
@@ -127,30 +127,30 @@ pub struct TerminatedResource {
     pub customer: CustomerId,
     /// The resource.
     pub resource: ResourceId,
-    /// How it stands now.
+    /// Its present state.
     pub now: ResourceSeen,
 }
 
-/// All that a sweep saw.
+/// Everything that a sweep saw.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Open orders.
     pub orders: Vec<WaitingOrder>,
-    /// The resources that orders wait for, as far as they were asked.
+    /// The resources that orders wait for, if they were asked.
     pub resources: BTreeMap<(TenantId, ResourceId), ResourceSeen>,
-    /// Rings, each seen from whatever order.
+    /// Rings; it does not matter from which order each was seen.
     pub rings: Vec<RingSeen>,
     /// Targets.
     pub targets: Vec<TargetSeen>,
-    /// Resources whose entities were terminated lately.
+    /// Resources whose entities were terminated recently.
     pub terminated: Vec<TerminatedResource>,
 }
 
-/// What is worth telling of what was seen, in the order of the keys; each thing once.
+/// The findings that follow from what was seen, in the order of their keys; each once.
 pub fn findings(rules: &SweepRules, now: Timestamp, seen: &Seen) -> Vec<Finding> {
     let mut found: BTreeMap<String, Finding> = BTreeMap::new();
     let mut add = |finding: Finding| {
-        // Of several that wait at one resource the one that has waited longest says since when.
+        // If several orders wait at one resource, the one that has waited longest sets the start.
         let known = found.entry(finding.key()).or_insert_with(|| finding.clone());
         if finding.since < known.since {
             *known = finding;
@@ -165,8 +165,8 @@ pub fn findings(rules: &SweepRules, now: Timestamp, seen: &Seen) -> Vec<Finding>
     found.into_values().collect()
 }
 
-/// The customers that are to say again what they have and want of which resource: those who wait and are not known there, and
-/// those who had the lease of a terminated entity, where nobody is known to have it now.
+/// The customers that must repeat what they have and want of a resource: those that wait and are not known there, and
+/// the holders of terminated resources, if the resource now has no known holder.
 pub fn to_reassert(rules: &SweepRules, now: Timestamp, seen: &Seen) -> BTreeSet<(TenantId, CustomerId, ResourceId)> {
     let mut to_say = BTreeSet::new();
     for order in &seen.orders {
@@ -196,7 +196,7 @@ fn is_past(since: Timestamp, patience_ms: u64, now: Timestamp) -> bool {
     since.plus_ms(patience_ms) < now
 }
 
-/// The resources, as far as they were seen, for which an order has waited for longer than messages take.
+/// The resources that were seen and for which an order has waited for longer than messages take.
 fn waits<'a>(
     rules: &SweepRules,
     now: Timestamp,
@@ -272,7 +272,7 @@ fn unknown_at_resources(rules: &SweepRules, now: Timestamp, seen: &Seen, order: 
     found
 }
 
-/// Rings that break by themselves do so at once: one that lasts is a person's matter.
+/// A ring that can break by itself does so at once: one that lasts needs a person.
 fn ring_of(rules: &SweepRules, now: Timestamp, ring: &RingSeen) -> Option<Finding> {
     let (tenant, order) = ring.orders.first().filter(|_| is_past(ring.since, rules.patience_ms, now))?;
     let all: Vec<String> = ring.orders.iter().map(|(_, order)| order.to_string()).collect();

@@ -1,4 +1,4 @@
-//! How much there is of what waits: counted by each sweep of what it saw, and told once all was seen.
+//! Counts of what waits: each sweep counts what it saw; the sum is reported once everything was seen.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::seen::WaitingOrder;
 use crate::ids::{TargetId, Timestamp};
 
-/// Open orders by their states and by what they wait for, and who has waited longest at each target.
+/// Open orders by state and by what they wait for, and the longest wait at each target.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Orders in each state.
@@ -21,7 +21,7 @@ pub struct Tally {
     pub oldest: Vec<OldestWait>,
 }
 
-/// The oldest of those that wait at a target for the same cause.
+/// The oldest of the orders that wait at a target for the same cause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OldestWait {
     /// The target.
@@ -43,7 +43,7 @@ impl Tally {
         }
     }
 
-    /// Counts what another tally counted.
+    /// Adds the counts of another tally.
     pub fn join(&mut self, other: Self) {
         for (state, count) in other.by_state {
             *self.by_state.entry(state).or_default() += count;

@@ -1,4 +1,4 @@
-//! What is found of what was seen, and that each thing is told once.
+//! Which findings follow from what was seen, and that each is reported once.
 
 use super::*;
 use crate::customer::waiting::WaitKind;
@@ -25,7 +25,7 @@ fn ago(ms: i64) -> Timestamp {
     Timestamp(NOW.0 - ms)
 }
 
-/// An order that waits for the number for so long.
+/// An order that has waited for the number for this long.
 fn waiting(customer: &str, for_ms: i64) -> WaitingOrder {
     let lease = Some(LeaseWait { resources: vec![number()], since: ago(for_ms) });
     WaitingOrder {
@@ -104,7 +104,7 @@ fn a_ring_is_found_once_from_whichever_order_it_was_seen() {
     let ring = |since| RingSeen { orders: [(tenant(), order("A")), (tenant(), order("B"))].into(), since };
     let rings = vec![ring(ago(60_000)), ring(ago(60_000))];
     assert_eq!(causes(&Seen { rings, ..Seen::default() }), [Cause::RingOfWaits]);
-    // It may be about to break by itself.
+    // The ring may be about to break by itself.
     assert_eq!(causes(&Seen { rings: vec![ring(ago(1_000))], ..Seen::default() }), []);
 }
 
@@ -159,7 +159,7 @@ fn what_was_told_is_not_told_again_and_what_is_gone_is_cleared_once() {
     assert_eq!(sweep(&["A", "B"]), (vec!["B".to_owned()], none(), 2));
     assert_eq!(sweep(&["B"]), (none(), vec!["A".to_owned()], 1));
     assert_eq!(sweep(&["B"]), (none(), none(), 1));
-    // It comes back: that is news.
+    // It comes back: that is a new finding.
     assert_eq!(sweep(&["A"]), (vec!["A".to_owned()], vec!["B".to_owned()], 1));
 }
 
@@ -212,7 +212,7 @@ fn what_waits_is_counted_over_a_whole_circle_and_told_at_its_end() {
     assert_eq!((told.by_state["pending"], told.by_cause["target"]), (4, 3));
     let oldest = |target: &str| told.oldest.iter().find(|wait| wait.target.as_str() == target).unwrap().since;
     assert_eq!((oldest("hss"), oldest("crm")), (ago(20), ago(5)));
-    // The next circle counts anew.
+    // The next circle counts from 0.
     let next = ledger.take(Vec::new(), Tally::default(), &[].into(), None).tally.unwrap();
     assert_eq!(next, Tally::default());
 }

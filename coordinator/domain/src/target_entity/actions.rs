@@ -1,4 +1,4 @@
-//! What a person may do with a target. Each action has an id (the same again changes nothing), a reason and an actor, and
+//! What a person may do with a target. Each action has an id (repeating it changes nothing), a reason and an actor, and
 //! is kept in the history.
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::wire::WireName;
 /// A person's action on a target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TargetAction {
-    /// Names the action: the same id again changes nothing.
+    /// Identifies the action: the same id again changes nothing.
     pub action_id: String,
     /// What to do.
     #[serde(flatten)]
@@ -25,7 +25,7 @@ pub struct TargetAction {
 }
 
 impl TargetAction {
-    /// How it is remembered.
+    /// The action as it is remembered.
     pub fn mark(&self) -> ActionMark {
         ActionMark::of(&self.actor, &self.action_id, &(&self.kind, &self.reason))
     }
@@ -37,16 +37,16 @@ impl TargetAction {
 pub enum TargetActionKind {
     /// Send it nothing.
     Pause {
-        /// Until when, in milliseconds since the epoch; none until somebody resumes it.
+        /// Until when, in milliseconds since 1970; none until a person resumes it.
         #[serde(default)]
         until: Option<Timestamp>,
     },
-    /// Ask it at once whether it is there, and call it again where it is: after a pause, in an outage, or before the end
+    /// Probe it at once, and call it again if it answers: after a pause, in an outage, or before the end
     /// of a maintenance window.
     Resume,
-    /// Send it so much at most.
+    /// Limit its calls.
     Limit {
-        /// Requests per second; none to go back to what is configured.
+        /// Requests per second; none to return to the configured rate.
         #[serde(default)]
         per_second: Option<Rate>,
     },
@@ -63,12 +63,12 @@ impl TargetActionKind {
     }
 }
 
-/// What an action led to.
+/// The result of an action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetActionDone {
     /// The target's state after it.
     pub state: WireName<TargetStateName>,
-    /// Whether this action id had been taken before, and nothing changed.
+    /// Whether this action id was already taken, and nothing changed.
     pub repeated: bool,
 }
 
@@ -109,7 +109,7 @@ impl Target {
         let (actor, reason) = (action.actor.clone(), action.reason.clone());
         self.note(now, "paused", Some(actor.clone()), Some(reason.clone()));
         self.enter(now, TargetState::Paused { until, actor, reason });
-        // The reason beside the limit on the server is another now, also where the limit is not.
+        // The reason stored with the limit on the server changes, even if the limit does not.
         self.tell_anew = true;
         Ok(())
     }
@@ -139,7 +139,7 @@ impl Target {
         };
         self.note(now, what, Some(actor.clone()), Some(detail));
         self.limited = rate.map(|rate| Limited { rate, actor, reason });
-        // Whatever an earlier life was told, this is the last word.
+        // The note of an earlier life no longer matters: this action is newer.
         self.note_unread = false;
         self.tell_anew = true;
         Ok(())

@@ -1,4 +1,4 @@
-//! The rate limit of a target's queue: what it is to be, what the server was told, and why.
+//! The rate limit of a target's queue: what it should be, what the server was told, and why.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -8,28 +8,28 @@ use crate::ids::Timestamp;
 
 /// The highest rate that can be set, in requests per second: more than any queue dispatches.
 const RATE_MAX: f64 = 1_000_000.0;
-/// How long the server is left alone after it could not be told a limit, in milliseconds.
+/// How long to wait before trying again if the server could not be told a limit, in milliseconds.
 const TOLD_AGAIN_AFTER_MS: u64 = 5_000;
-/// The most that the server keeps beside a limit, in bytes.
+/// The largest note that the server stores with a limit, in bytes.
 const NOTE_BYTES_MAX: usize = 1_000;
 
-/// Requests per second, to a thousandth; on the wire a number.
+/// Requests per second, in thousandths; on the wire a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Rate {
     thousandths: u64,
 }
 
-/// Why a number is no rate.
+/// Why a number is not a valid rate.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
 #[error("'{0}' is not a valid rate: it must be from 0 to {RATE_MAX} requests per second")]
 pub struct RateError(f64);
 
 impl Rate {
-    /// Nothing at all.
+    /// No requests at all.
     pub const ZERO: Self = Self { thousandths: 0 };
 
-    /// So many requests per second.
+    /// This many requests per second.
     pub const fn per_second(requests: u32) -> Self {
         Self { thousandths: requests as u64 * 1_000 }
     }
@@ -40,7 +40,7 @@ impl Rate {
         self.thousandths as f64 / 1_000.0
     }
 
-    /// Whether it is nothing at all.
+    /// Whether it allows no requests at all.
     pub fn is_zero(self) -> bool {
         self.thousandths == 0
     }
@@ -80,7 +80,7 @@ impl Limit {
         Self(Some(self.0.map_or(other, |rate| rate.min(other))))
     }
 
-    /// Whether it lets as much through as the other.
+    /// Whether it allows at least as much as the other.
     pub(super) fn is_at_least(self, other: Self) -> bool {
         match (self.0, other.0) {
             (None, _) => true,
@@ -90,8 +90,8 @@ impl Limit {
     }
 }
 
-/// How a queue stands on the server, and why. It is kept beside the limit there, as JSON, and survives the target entity:
-/// one that was terminated and started again finds in it what only a person may change.
+/// The limit of a queue on the server, and the reason for it. It is stored with the limit there, as JSON, and survives the target entity:
+/// an entity that was terminated and started again finds in it what only a person may change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LimitRecord {
     /// The limit over all namespaces together.
@@ -102,10 +102,10 @@ pub struct LimitRecord {
     /// The rate that a person set instead of the configured one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limited_to: Option<Rate>,
-    /// Until when, where a person said so.
+    /// Until when, if a person set that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// Who said so.
+    /// The person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
     /// Why.
@@ -114,12 +114,12 @@ pub struct LimitRecord {
 }
 
 impl LimitRecord {
-    /// A limit of which nothing else is known.
+    /// A limit without further information.
     pub fn of(limit: Limit) -> Self {
         Self { limit, state: String::new(), limited_to: None, until: None, actor: None, reason: None }
     }
 
-    /// The same, with a person's words cut until the server takes it.
+    /// The same, with a person's texts shortened until the server accepts it.
     fn shortened(mut self) -> Self {
         for characters in [200, 50, 10, 0] {
             if serde_json::to_string(&self).is_ok_and(|json| json.len() <= NOTE_BYTES_MAX) {
@@ -134,12 +134,12 @@ impl LimitRecord {
 }
 
 impl Target {
-    /// The rate at which the target is called when all is well: a person's, or the configured one.
+    /// The rate at which the target is called when it is healthy: the one set by a person, or the configured one.
     pub(super) fn rate(&self) -> Limit {
         Limit(self.limited.as_ref().map(|limited| limited.rate).or(self.rules.rate))
     }
 
-    /// The limit that the state asks for; none where it is not known yet how the queue stands.
+    /// The limit that the state requires; none if the queue's limit on the server is not known yet.
     pub(super) fn wanted(&self) -> Option<Limit> {
         match &self.state {
             _ if self.fresh => None,
@@ -152,12 +152,12 @@ impl Target {
         }
     }
 
-    /// Whether what stands beside the limit on the server is being read: the probe under way brings it.
+    /// Whether the note that is stored with the limit on the server is being read: the running probe returns it.
     pub(super) fn reads_note(&self) -> bool {
         self.note_unread && self.probe != ProbeCourse::Idle
     }
 
-    /// Tells the server the limit, where it was last told another, one telling at a time.
+    /// Tells the server the limit, if it was last told another. At most one such call runs at a time.
     pub(super) fn tell_limit(&mut self, now: Timestamp) -> Option<Effect> {
         let limit = self.wanted()?;
         let too_soon = self.tell_again_at.is_some_and(|at| now < at);
@@ -181,7 +181,7 @@ impl Target {
                 if let TargetState::Ramping { next_at, .. } = &mut self.state
                     && told_as_wanted
                 {
-                    // A stage lasts from when the server knows of it.
+                    // A stage lasts from the time when the server knows its limit.
                     *next_at = now.plus_ms(self.rules.ramp_stage_ms);
                 }
             }
@@ -214,11 +214,11 @@ impl Target {
         record.shortened()
     }
 
-    /// Begins again what was under way when the run before ended.
+    /// Starts again what was running when the previous run ended.
     pub(super) fn under_way_again(&mut self) {
         self.telling = None;
         self.probe = ProbeCourse::Idle;
-        // Whether the telling under way reached the server is not known.
+        // It is unknown whether the running call reached the server.
         self.told = None;
     }
 }

@@ -1,33 +1,33 @@
-//! Maintenance windows: times in which a target is known to be away, once or again and again.
+//! Maintenance windows: times in which a target is known to be unavailable, once or repeatedly.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Timestamp;
 
-/// A time in which a target is not to be called.
+/// A time in which a target must not be called.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MaintenanceWindow {
     /// When it begins, the first time.
     pub begins: Timestamp,
     /// How long it lasts, in milliseconds.
     pub lasts_ms: u64,
-    /// After how long it begins again, in milliseconds, from beginning to beginning; none where it is only once. A day is
-    /// 86,400,000: windows know no time zones and no summer time.
+    /// The time from the start of one window to the start of the next, in milliseconds; none if it happens only once. A day is
+    /// 86,400,000: windows know no time zones and no daylight saving time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every_ms: Option<u64>,
-    /// What is done then, for a person.
+    /// The reason, for a person.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
 }
 
 impl MaintenanceWindow {
-    /// The end of the window that `now` is in; none where it is in none.
+    /// The end of the window that `now` is in, if it is in one.
     pub fn ends_after(&self, now: Timestamp) -> Option<Timestamp> {
         let began = self.last_beginning(now)?;
         Some(began.plus_ms(self.lasts_ms)).filter(|end| *end > now)
     }
 
-    /// When it begins next, after `now`; none where it never does again.
+    /// The first start after `now`, if there is one.
     pub fn begins_after(&self, now: Timestamp) -> Option<Timestamp> {
         match (self.last_beginning(now), self.every_ms) {
             (None, _) => Some(self.begins),
@@ -36,7 +36,7 @@ impl MaintenanceWindow {
         }
     }
 
-    /// The last time it began, until and with `now`.
+    /// The last start at or before `now`.
     fn last_beginning(&self, now: Timestamp) -> Option<Timestamp> {
         let since_first = u64::try_from(now.0.checked_sub(self.begins.0)?).ok()?;
         let rounds = self.every_ms.and_then(|every_ms| since_first.checked_div(every_ms)).unwrap_or(0);

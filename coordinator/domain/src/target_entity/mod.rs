@@ -1,9 +1,9 @@
-//! The target machine: whether an outside system is called, and how often at most, as a pure function
+//! The target machine: whether an outside system is called, and at which rate at most, as a pure function
 //! `step(now, input) -> effects`.
 //!
-//! A target that is down is not called: the rate limit of its provisioning queue is 0 then, so that waiting steps stay in
-//! the Temporal server and cost no attempts and no history. The machine hears of failures from the workers' breakers,
-//! probes the target with back-off, and lets calls through again in a ramp.
+//! A target that is down is not called: the rate limit of its provisioning queue is then 0, so that waiting steps stay in
+//! the Temporal server and cost no attempts and no history. The workers' breakers report failures to the machine. It
+//! probes the target with back-off, and raises the limit again in a ramp.
 
 #[cfg(test)]
 mod settling;
@@ -30,29 +30,29 @@ use serde::{Deserialize, Serialize};
 use crate::action_words::Refusal;
 use crate::ids::Timestamp;
 
-/// What reaches a target entity, a person's actions aside: those are answered by [`Target::act`].
+/// The inputs of a target entity, except a person's actions: those are answered by [`Target::act`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// Whoever has the settings says what they are. The limit is told to the server again.
+    /// A process with the settings sends them. The server is told the limit again.
     Configured(TargetRules),
     /// A worker process's breaker opened or closed.
     Reported(BreakerReport),
-    /// The probe under way ended.
+    /// The running probe ended.
     Probed(ProbeAnswer),
-    /// The server was told the limit under way, or could not be told it.
+    /// The call that tells the server a limit ended: it succeeded, or failed with this reason.
     LimitSet(Result<(), String>),
     /// The time asked for by [`Target::wake_at`] has come.
     Woke,
-    /// An operator reset the workflow: what this entity told the server since is not in its state.
+    /// An operator reset the workflow: the state lacks what this entity told the server since then.
     WasReset,
-    /// A new run begins: what was under way is to be started again.
+    /// A new run starts: everything that was running must be started again.
     Resumed,
 }
 
-/// What a worker process says of its breaker.
+/// A worker process's report about its breaker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BreakerReport {
-    /// The process: unique among those that run.
+    /// The process: unique among those that are running.
     pub process: String,
     /// What its breaker did.
     pub transition: BreakerTransition,
@@ -61,22 +61,22 @@ pub struct BreakerReport {
     pub reason: String,
 }
 
-/// What a breaker did.
+/// How a breaker changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BreakerTransition {
-    /// It lets nothing through: calls failed.
+    /// It blocks calls: calls failed.
     Opened,
-    /// It lets calls through again: one succeeded.
+    /// It allows calls again: one succeeded.
     Closed,
 }
 
-/// What a probe found.
+/// The result of a probe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProbeAnswer {
     /// Whether the target answers.
     pub finding: Finding,
-    /// How its queue stands on the server; none where that could not be read.
+    /// The limit of its queue on the server; none if that could not be read.
     #[serde(default)]
     pub stands: Option<LimitRecord>,
 }
@@ -85,41 +85,41 @@ pub struct ProbeAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "finding", rename_all = "snake_case")]
 pub enum Finding {
-    /// It does.
+    /// It answers.
     Up,
-    /// It does not.
+    /// It does not answer.
     Down {
         /// A sentence for a person.
         detail: String,
     },
-    /// It cannot be asked so: it has no such operation, or is called by a worker in another language. The ramp will show.
+    /// It cannot be probed: it has no such operation, or is called by a worker in another language. The ramp will show.
     CannotTell {
         /// A sentence for a person.
         detail: String,
     },
-    /// It was not asked: the probe itself failed.
+    /// It was not probed: the probe itself failed.
     NotAsked {
         /// A sentence for a person.
         detail: String,
     },
 }
 
-/// What a target entity wants done.
+/// What a target entity wants the shell to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Tell the server the rate limit of the target's queue, in all namespaces. Answered by [`Input::LimitSet`].
     SetLimit {
         /// The limit over all namespaces together.
         limit: Limit,
-        /// Why, kept beside the limit on the server: what a later life of this entity finds there.
+        /// The reason, stored with the limit on the server: a later life of this entity reads it.
         record: LimitRecord,
     },
-    /// Ask the target whether it is there. Answered by [`Input::Probed`].
+    /// Probe the target. Answered by [`Input::Probed`].
     Probe,
 }
 
 impl Target {
-    /// Takes an input at a time and says what is to be done. Total: no input panics.
+    /// Takes one input and returns what to do. Total: no input panics.
     pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
         match input {
             Input::Configured(rules) => self.configured(now, rules),
@@ -133,9 +133,9 @@ impl Target {
         self.advance(now)
     }
 
-    /// Carries out a person's action, and answers it. The same action id again changes nothing.
+    /// Performs a person's action, and answers it. The same action id again changes nothing.
     pub fn act(&mut self, now: Timestamp, action: &TargetAction) -> (Result<TargetActionDone, Refusal>, Vec<Effect>) {
-        // What is due is due before the action: a pause that is over is over.
+        // Handle what is due before the action: a pause may just have ended.
         let mut effects = self.advance(now);
         let answer = self.apply(now, action);
         effects.extend(self.advance(now));

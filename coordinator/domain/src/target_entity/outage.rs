@@ -1,4 +1,4 @@
-//! What happens by itself: outages, probes, ramps and maintenance windows.
+//! Automatic changes: outages, probes, ramps and maintenance windows.
 
 use super::limit::ramp_rate;
 use super::{
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::ids::Timestamp;
 
-/// For how many times the span that a breaker stays open its process counts, when it is not heard of again.
+/// For how many times the breaker's open time a process still counts as failing if it sends no further report.
 const OPENINGS_HEARD: u64 = 12;
 
 impl Target {
@@ -43,21 +43,21 @@ impl Target {
         }
     }
 
-    /// Calls fail.
+    /// Calls are failing.
     fn failing(&mut self, now: Timestamp, reason: String) {
         match self.state {
-            // While it is let through little by little, one process is enough.
+            // During a ramp, one failing process is enough.
             TargetState::Ramping { .. } => self.open(now, "reopened", reason),
             TargetState::Closed if self.processes_failing(now) >= self.rules.open_processes as usize => {
                 self.open(now, "opened", reason);
             }
-            // What it is asked will show; what is parked already stays so.
+            // The running probe will show it; a parked target stays parked.
             _ => {}
         }
     }
 
-    /// How many processes say that it fails. A breaker that opens again and again is heard of each time; of one that was not
-    /// heard of for so long the process may be gone.
+    /// How many processes report that it fails. A breaker that keeps opening is reported each time; a process without a recent
+    /// report may be gone.
     fn processes_failing(&self, now: Timestamp) -> usize {
         let heard_ms = self.rules.breaker_open_ms.saturating_mul(OPENINGS_HEARD);
         self.open_breakers.values().filter(|breaker| breaker.since.plus_ms(heard_ms) >= now).count()
@@ -69,7 +69,7 @@ impl Target {
         self.note(now, what, None, Some(reason));
     }
 
-    /// It is down, and is probed when the back-off is over.
+    /// It is down, and is probed after the back-off.
     fn down(&mut self, now: Timestamp) {
         self.down_since.get_or_insert(now);
         self.enter(now, TargetState::Open { probe_at: now.plus_ms(self.back_off_ms()) });
@@ -95,7 +95,7 @@ impl Target {
             return;
         }
         if self.fresh && !was_asked {
-            // Nothing is known against it: its queue stays as it is.
+            // There is no evidence against it: its queue keeps its limit.
             self.ask_again_at = Some(now.plus_ms(self.rules.probe_first_ms));
             return;
         }
@@ -111,9 +111,9 @@ impl Target {
         }
     }
 
-    /// What an earlier life of this entity left beside the limit on the server: a person's limit still holds.
+    /// Reads what an earlier life of this entity stored with the limit on the server: a limit that a person set still applies.
     fn read_note(&mut self, record: Option<&LimitRecord>) {
-        // While nothing else is known it is asked again; but what a person ordered meanwhile does not wait for that.
+        // If nothing is known yet, it is asked again; but a person's order does not wait for that.
         if record.is_none() && self.fresh {
             return;
         }
@@ -126,7 +126,7 @@ impl Target {
         }
     }
 
-    /// The first thing that this life of the entity knows. What a person ordered an earlier life to do stands still.
+    /// The first thing that this life of the entity knows. What a person ordered in an earlier life still applies.
     fn begun(&mut self, now: Timestamp, up: bool, detail: String, stands: Option<LimitRecord>) {
         self.fresh = false;
         self.note(now, "began", None, None);
@@ -160,7 +160,7 @@ impl Target {
     fn close(&mut self, now: Timestamp) {
         self.failures_in_a_row = 0;
         self.down_since = None;
-        // What the breakers of processes that are gone said is of no use any more.
+        // What the breakers of ended processes reported no longer matters.
         self.open_breakers.clear();
         self.enter(now, TargetState::Closed);
         self.note(now, "closed", None, None);
@@ -170,7 +170,7 @@ impl Target {
         self.enter(now, TargetState::Probing);
     }
 
-    /// Goes where time leads, as far as it does.
+    /// Applies all state changes that are due by now.
     pub(super) fn keep_time(&mut self, now: Timestamp) {
         if self.fresh {
             return;
@@ -194,7 +194,7 @@ impl Target {
             }
             self.enter(now, TargetState::Maintenance { until });
         } else if matches!(self.state, TargetState::Maintenance { .. }) {
-            // The calendar was changed, or a person went ahead.
+            // The configured windows changed, or a person ended the window early.
             self.note(now, "maintenance_over", None, None);
             self.probe_now(now);
         }
@@ -218,7 +218,7 @@ impl Target {
         ramp_rate(stage) >= top
     }
 
-    /// The end of the maintenance that `now` is in, of several the last, and what is done then.
+    /// The end and reason of the maintenance window that `now` is in; the latest end if there are several.
     pub(super) fn maintenance_now(&self, now: Timestamp) -> Option<(Timestamp, String)> {
         let ends = self.rules.maintenance.iter().filter_map(|window| Some((window.ends_after(now)?, &window.reason)));
         let (until, reason) = ends.max_by_key(|(end, _)| *end)?;
@@ -233,7 +233,7 @@ impl Target {
     }
 }
 
-/// Who ordered what stands beside a limit, and why.
+/// Who set a stored limit, and why.
 fn person_of(record: &LimitRecord) -> (String, String) {
     let said = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".to_owned());
     (said(&record.actor), said(&record.reason))

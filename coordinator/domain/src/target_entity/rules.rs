@@ -1,4 +1,4 @@
-//! What is configured of a target. It reaches its entity by message, and is recorded in history thereby.
+//! The configuration of a target. It reaches its entity by message, and so is recorded in history.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -6,27 +6,27 @@ use thiserror::Error;
 use super::{MaintenanceWindow, Rate};
 use crate::limits::EntityLimits;
 
-/// How a target is protected, and what is done about an outage.
+/// How a target is protected, and what happens in an outage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TargetRules {
-    /// How many requests a second it is sent at most, over all workers and namespaces; none for as many as there are.
+    /// The most requests per second, over all workers and namespaces; none for no limit.
     pub rate: Option<Rate>,
-    /// Failures in a row after which the breaker of a worker process opens.
+    /// How many failures in a row open the breaker of a worker process.
     pub breaker_failures: u32,
-    /// How long it stays open, in milliseconds; then it lets one call through.
+    /// How long it stays open, in milliseconds; then it allows one call.
     pub breaker_open_ms: u64,
-    /// How many worker processes must say that it fails before it counts as down.
+    /// How many worker processes must report failures before it counts as down.
     pub open_processes: u32,
-    /// How long after it went down it is probed first, in milliseconds; the wait doubles each time.
+    /// How long after it went down the first probe is made, in milliseconds; the wait doubles each time.
     pub probe_first_ms: u64,
     /// The longest wait between probes, in milliseconds.
     pub probe_cap_ms: u64,
     /// How long each stage of the ramp (1, 2, 4 … requests a second) lasts, in milliseconds.
     pub ramp_stage_ms: u64,
-    /// The stage at which a ramp ends where no rate is configured, in requests a second.
+    /// The stage at which a ramp ends if no rate is configured, in requests a second.
     pub ramp_top: Rate,
-    /// When it is known to be away.
+    /// When it is known to be unavailable.
     pub maintenance: Vec<MaintenanceWindow>,
     /// The limits of its entity: when it continues as new.
     pub limits: EntityLimits,
@@ -49,21 +49,21 @@ impl Default for TargetRules {
     }
 }
 
-/// Why rules do not do.
+/// Why rules are invalid.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{key} {reason}")]
 pub struct RuleFault {
-    /// Which of them.
+    /// The setting.
     pub key: &'static str,
-    /// Why, as the end of a sentence that begins with the key.
+    /// The reason, as the end of a sentence that starts with the key.
     pub reason: String,
 }
 
 impl TargetRules {
-    /// Whether they can be kept.
+    /// Checks that the rules are valid.
     ///
     /// # Errors
-    /// [`RuleFault`], the first.
+    /// [`RuleFault`], for the first invalid one.
     pub fn check(&self) -> Result<(), RuleFault> {
         let fault = |key, reason: &str| Err(RuleFault { key, reason: reason.to_owned() });
         if self.rate.is_some_and(Rate::is_zero) {

@@ -1,4 +1,4 @@
-//! Whatever happens, in whatever order: a target that is well in the end is called at its rate in the end.
+//! Whatever happens, in whatever order: a target that is healthy in the end is called at its rate in the end.
 
 use proptest::prelude::*;
 
@@ -166,7 +166,7 @@ proptest! {
         for occurrence in happenings {
             world.happen(&occurrence);
         }
-        // From here on nothing goes wrong, and nobody wants it paused or in maintenance.
+        // From here on nothing goes wrong, and no one wants it paused or in maintenance.
         world.happen(&Occurrence::Configured { rate: 5, window: false });
         world.happen(&Occurrence::Limit(None));
         world.happen(&Occurrence::Resume);

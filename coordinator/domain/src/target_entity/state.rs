@@ -8,11 +8,11 @@ use super::{Effect, Limit, Rate, TargetRules};
 use crate::ids::{TargetId, Timestamp};
 use crate::wire::wire_words;
 
-/// Entries of a target's history that are kept.
+/// How many entries of a target's history are kept.
 pub const TARGET_HISTORY_MAX: usize = 100;
-/// Actions that are remembered: the same id again is recognised.
+/// How many actions are remembered, to recognise repeated ids.
 pub const TARGET_ACTIONS_MAX: usize = 64;
-/// Open breakers that are remembered, of as many processes.
+/// How many open breakers are remembered, one per process.
 pub const OPEN_BREAKERS_MAX: usize = 200;
 
 /// One target entity.
@@ -20,7 +20,7 @@ pub const OPEN_BREAKERS_MAX: usize = 200;
 pub struct Target {
     /// The target.
     pub(super) name: TargetId,
-    /// What is configured of it.
+    /// Its configuration.
     #[serde(default)]
     pub(super) rules: TargetRules,
     /// Whether it is called.
@@ -30,42 +30,42 @@ pub struct Target {
     /// Since when it counts as down, until it is called as often as before: over all probes and ramps of one outage.
     #[serde(default)]
     pub(super) down_since: Option<Timestamp>,
-    /// When it was told something last, or woken.
+    /// When it last received an input.
     #[serde(default)]
     pub(super) seen_at: Timestamp,
-    /// Whether nothing is known yet of how its queue stands on the server.
+    /// Whether the limit of its queue on the server is still unknown.
     #[serde(default)]
     pub(super) fresh: bool,
-    /// Whether what an earlier life of this entity left beside the limit on the server was not read yet: until then the
-    /// limit is not told, which would overwrite it.
+    /// Whether the note that an earlier life of this entity stored with the limit on the server is still unread: until it is read, the
+    /// limit is not changed, because that would overwrite the note.
     #[serde(default)]
     pub(super) note_unread: bool,
     /// The rate that a person set.
     #[serde(default)]
     pub(super) limited: Option<Limited>,
-    /// The limit that the server was told last; none where that is not known.
+    /// The limit that the server was last told; none if that is not known.
     #[serde(default)]
     pub(super) told: Option<Limit>,
-    /// Whether it is to be told again, although it was told the same: somebody may have changed it there, or the reason
-    /// beside it is another.
+    /// Whether the server must be told again, although the limit is the same: it may have been changed there, or the stored reason
+    /// differs.
     #[serde(default)]
     pub(super) tell_anew: bool,
-    /// The limit that it is being told.
+    /// The limit that the server is being told now.
     #[serde(default)]
     pub(super) telling: Option<Limit>,
-    /// Not before this time it is told again, after it could not be told.
+    /// Earliest time of the next try, after the server could not be told.
     #[serde(default)]
     pub(super) tell_again_at: Option<Timestamp>,
-    /// Why it could not be told, where that is so.
+    /// Why it could not be told, if the last try failed.
     #[serde(default)]
     pub(super) told_in_vain: Option<String>,
-    /// Whether a probe is under way.
+    /// Whether a probe is running.
     #[serde(default)]
     pub(super) probe: ProbeCourse,
-    /// Not before this time it is probed again, after a first probe that could not be made.
+    /// Earliest time of the next probe, after the first probe could not be made.
     #[serde(default)]
     pub(super) ask_again_at: Option<Timestamp>,
-    /// What the last probe found.
+    /// The result of the last probe.
     #[serde(default)]
     pub(super) last_probe: Option<LastProbe>,
     /// How often in a row a probe found it down, or a ramp failed: the back-off.
@@ -74,7 +74,7 @@ pub struct Target {
     /// The processes whose breakers are open.
     #[serde(default)]
     pub(super) open_breakers: BTreeMap<String, OpenBreaker>,
-    /// A person ended the maintenance window early that ends at this time.
+    /// The end of the maintenance window that a person ended early.
     #[serde(default)]
     pub(super) maintenance_left_until: Option<Timestamp>,
     /// Actions that were taken, oldest first.
@@ -91,28 +91,28 @@ pub struct Target {
 pub enum TargetState {
     /// It is called.
     Closed,
-    /// It is down, and is probed next at a time.
+    /// It is down, and will be probed.
     Open {
         /// When.
         probe_at: Timestamp,
     },
-    /// It is asked whether it is there.
+    /// It is being probed.
     Probing,
-    /// It is called again, more from stage to stage.
+    /// It is called again, at a rate that grows from stage to stage.
     Ramping {
         /// The stage, from 0: 1, 2, 4 … requests a second.
         stage: u32,
-        /// When the next one begins.
+        /// When the next one starts.
         next_at: Timestamp,
     },
-    /// It is known to be away.
+    /// It is in a maintenance window.
     Maintenance {
         /// Until when.
         until: Timestamp,
     },
     /// A person has stopped the calls.
     Paused {
-        /// Until when; none until a person lets them go on.
+        /// Until when; none until a person resumes it.
         until: Option<Timestamp>,
         /// Who.
         actor: String,
@@ -122,15 +122,15 @@ pub enum TargetState {
 }
 
 wire_words! {
-    /// Whether a target is called, in a word.
+    /// Whether a target is called, in one word.
     TargetStateName {
         /// It is called.
         Closed = "closed",
         /// It is down.
         Open = "open",
-        /// It is down, and is asked whether it is there.
+        /// It is down, and is being probed.
         Probing = "probing",
-        /// It is called again, little by little.
+        /// It is called again, at a growing rate.
         Ramping = "ramping",
         /// It is in maintenance, and is not called.
         Maintenance = "maintenance",
@@ -164,25 +164,25 @@ pub struct Limited {
     pub reason: String,
 }
 
-/// Whether a probe is under way.
+/// Whether a probe is running.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProbeCourse {
-    /// None is.
+    /// No.
     #[default]
     Idle,
     /// One is.
     UnderWay,
-    /// One is, and its answer is of no use any more.
+    /// Yes, and its answer will be ignored.
     InVain,
 }
 
-/// What a probe found.
+/// The result of a probe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastProbe {
     /// When.
     pub at: Timestamp,
-    /// Whether it answered.
+    /// Whether the target answered.
     pub up: bool,
     /// A sentence for a person.
     pub detail: String,
@@ -205,15 +205,15 @@ pub struct TargetHistoryEntry {
     /// What: `began`, `reset`, `configured`, `opened`, `reopened`, `ramping`, `closed`, `maintenance`, `maintenance_over`, `paused`,
     /// `pause_over`, `resumed`, `limited`, `limit_lifted`, `limit_not_set`.
     pub what: String,
-    /// Who, where it was a person.
+    /// Who, if it was a person.
     pub who: Option<String>,
-    /// A sentence for a person, where there is more to say.
+    /// A sentence for a person, if there is more to say.
     pub detail: Option<String>,
 }
 
 impl Target {
-    /// After a reset of the workflow it asks again how its target and the queue stand, as one that was just started: the server has
-    /// what people ordered since.
+    /// After a reset of the workflow it asks again for the state of its target and queue, as a new entity does: the server knows what
+    /// people ordered since then.
     pub(super) fn was_reset(&mut self, now: Timestamp) {
         let blank = Self::new(self.name.clone(), self.rules.clone(), now);
         let before = std::mem::replace(self, blank);
@@ -225,7 +225,7 @@ impl Target {
         self.note(now, "reset", None, None);
     }
 
-    /// A target entity that knows nothing yet: it asks first how its target and the queue stand.
+    /// A new target entity: it first asks for the state of its target and queue.
     pub fn new(name: TargetId, rules: TargetRules, now: Timestamp) -> Self {
         Self {
             name,
@@ -258,21 +258,21 @@ impl Target {
         &self.name
     }
 
-    /// What is configured of it.
+    /// Its configuration.
     pub fn rules(&self) -> &TargetRules {
         &self.rules
     }
 
-    /// Whether nothing is under way: the moment to continue as new.
+    /// Whether nothing is running: the time to continue as new.
     pub fn is_idle(&self) -> bool {
         self.telling.is_none() && self.probe == ProbeCourse::Idle
     }
 
-    /// When it wants to be woken.
+    /// When it must be woken.
     pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
         let by_state = match &self.state {
             TargetState::Open { probe_at } => Some(*probe_at),
-            // The clock of a stage runs once the server knows of it.
+            // The time of a stage starts once the server knows its limit.
             TargetState::Ramping { next_at, .. } => Some(*next_at).filter(|_| self.told == self.wanted()),
             TargetState::Maintenance { until } => Some(*until),
             TargetState::Paused { until, .. } => *until,
@@ -283,12 +283,12 @@ impl Target {
         [by_state, to_tell, to_ask, self.next_maintenance(now)].into_iter().flatten().min()
     }
 
-    /// Goes where time leads, and says what is to be done.
+    /// Applies what is due, and returns what to do.
     pub(super) fn advance(&mut self, now: Timestamp) -> Vec<Effect> {
         self.seen_at = now;
         self.keep_time(now);
         let mut effects: Vec<Effect> = self.tell_limit(now).into_iter().collect();
-        // The target is asked once nothing is sent to it any more; where the server cannot be told so, all the same.
+        // The target is probed once no calls are sent to it; if the server cannot be told to stop them, it is probed anyway.
         let is_stopped = self.fresh || self.told == Some(Limit::STOPPED) || self.told_in_vain.is_some();
         let too_soon = self.ask_again_at.is_some_and(|at| now < at);
         if self.state == TargetState::Probing && self.probe == ProbeCourse::Idle && is_stopped && !too_soon {

@@ -5,7 +5,7 @@ use crate::ids::TargetId;
 
 const START: i64 = 1_000_000;
 
-/// A target entity, with a server that does what it is told, and a target that is up or down.
+/// A target entity, with a server that sets every limit, and a target that is up or down.
 struct Scene {
     target: Target,
     now: Timestamp,
@@ -22,7 +22,7 @@ impl Scene {
         Self { target: Target::new(name, rules, now), now, up: true, told: Vec::new(), probes: 0 }
     }
 
-    /// One that is closed, its queue without a limit.
+    /// A closed one, whose queue has no limit.
     fn closed(rules: TargetRules) -> Self {
         let mut scene = Self::new(rules.clone());
         scene.stands(LimitRecord::of(Limit::NONE), rules);
@@ -32,7 +32,7 @@ impl Scene {
         scene
     }
 
-    /// Begins with a queue that stands like this.
+    /// Starts with a queue in this state.
     fn stands(&mut self, record: LimitRecord, rules: TargetRules) {
         assert_eq!(self.target.step(self.now, Input::Configured(rules)), [Effect::Probe]);
         let finding = self.finding();
@@ -253,7 +253,7 @@ fn a_stage_lasts_from_when_the_server_knows_of_it() {
     assert_eq!(scene.target.step(scene.now, Input::Woke), [Effect::Probe]);
     let effects = scene.target.step(scene.now, Input::Probed(ProbeAnswer { finding: Finding::Up, stands: None }));
     assert!(matches!(effects[..], [Effect::SetLimit { .. }]));
-    // Telling takes its time.
+    // Telling the server takes time.
     assert_eq!(scene.target.wake_at(scene.now), None);
     scene.now = scene.now.plus_ms(7_000);
     scene.give(Input::LimitSet(Ok(())));
@@ -505,7 +505,7 @@ fn a_persons_limit_outlives_the_entity_also_where_the_next_life_is_told_to_pause
     assert_eq!((*limit, record.limited_to), (Limit::STOPPED, Some(Rate::per_second(3))));
     assert_eq!(target.state.name(), TargetStateName::Paused);
 
-    // One whose queue cannot be read stops the calls all the same.
+    // A target whose queue cannot be read also stops the calls.
     let mut blind = Target::new("hss".parse().unwrap(), TargetRules::default(), Timestamp(START));
     blind.step(Timestamp(START), Input::Woke);
     blind.act(Timestamp(START), &action("1", TargetActionKind::Pause { until: None })).0.unwrap();

@@ -1,4 +1,4 @@
-//! What one may ask a target entity.
+//! The view of a target: what queries return.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,43 +15,43 @@ pub struct TargetView {
     /// Whether it is called.
     #[cfg_attr(feature = "openapi", schema(value_type = TargetStateName))]
     pub state: WireName<TargetStateName>,
-    /// Since when. Where it is down, since the outage began, over all its probes.
+    /// Since when. If it is down, since the outage began, over all its probes.
     pub since: String,
     /// Since when it counts as down, until it is called as often as before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub down_since: Option<String>,
-    /// Why it is not called, or less than configured: a person's reason, that of the maintenance window, or the failure by
+    /// Why it is not called, or less than configured: a person's reason, the reason of the maintenance window, or the failure because of
     /// which it counts as down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Who said so, where it was a person.
+    /// Who said so, if it was a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
-    /// Until when it is paused or in maintenance, where that is known.
+    /// Until when it is paused or in maintenance, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
     /// When it is probed next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_probe_at: Option<String>,
-    /// The limit that the server was told last; null where there is none.
+    /// The limit that the server was last told; null if there is none.
     #[serde(default)]
     pub limit: Limit,
-    /// Whether the server was told another limit than the state wants, and is being told.
+    /// Whether the limit that the state requires still has to reach the server.
     #[serde(default)]
     pub limit_pending: bool,
-    /// Why the server cannot be told, where that is so.
+    /// Why the server could not be told, if the last try failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_fault: Option<String>,
-    /// The rate that is configured; null where none is.
+    /// The configured rate; null if there is none.
     #[serde(default)]
     pub configured_rate: Option<Rate>,
     /// The rate that a person set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limited_to: Option<Rate>,
-    /// What the last probe found.
+    /// The result of the last probe.
     #[serde(default)]
     pub last_probe: Option<ProbeView>,
-    /// How often in a row it was found down, or failed again.
+    /// How often in a row a probe found it down, or a ramp failed.
     #[serde(default)]
     pub failures_in_a_row: u32,
     /// The worker processes whose breakers are open.
@@ -63,7 +63,7 @@ pub struct TargetView {
     /// What happened, oldest first.
     #[serde(default)]
     pub history: Vec<TargetHistoryView>,
-    /// Messages that could not be read, since this run of its entity began.
+    /// Messages that could not be read since the present run of its entity started.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub undecodable_messages: u32,
 }
@@ -106,7 +106,7 @@ pub struct TargetHistoryView {
     pub at: String,
     /// What.
     pub what: String,
-    /// Who, where it was a person.
+    /// Who, if it was a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
     /// A sentence for a person.
@@ -115,7 +115,7 @@ pub struct TargetHistoryView {
 }
 
 impl Target {
-    /// All that the target entity shows of itself.
+    /// The state of the target, as queries return it.
     pub fn view(&self) -> TargetView {
         let (until, next_probe_at) = match &self.state {
             TargetState::Open { probe_at } => (None, Some(*probe_at)),
@@ -173,7 +173,7 @@ impl Target {
         }
     }
 
-    /// Why it stands as it does, and who said so.
+    /// Why it is in its state, and who caused that.
     fn because(&self) -> (Option<String>, Option<String>) {
         match &self.state {
             TargetState::Paused { actor, reason, .. } => (Some(reason.clone()), Some(actor.clone())),
@@ -186,7 +186,7 @@ impl Target {
         }
     }
 
-    /// The failure by which it counts as down, or is still let through little by little.
+    /// The failure because of which it counts as down, or is still in a ramp.
     fn failure(&self) -> Option<String> {
         let since_it_was_well = self.history.iter().rev().take_while(|entry| {
             !matches!(entry.what.as_str(), "closed" | "began" | "resumed" | "pause_over" | "maintenance_over")

@@ -1,8 +1,8 @@
-//! A tenant: whether it is being prepared, works, leaves or has left. Pure: the workflow `TenantEntity` is a shell around
+//! A tenant: whether it is being prepared, is active, is leaving or has left. Pure: the workflow `TenantEntity` is a shell around
 //! [`Tenant`].
 //!
-//! A tenant that was never on-boarded works by its settings alone. On-boarding prepares and checks what it needs, step by
-//! step; a step that fails is tried again. Off-boarding lets open orders end, and then refuses new events.
+//! A tenant that was never on-boarded works with its settings alone. On-boarding prepares and checks what it needs, step by
+//! step; a failed step is retried. Off-boarding waits until open orders have ended, and then rejects new events.
 
 mod outlook;
 mod state;
@@ -22,43 +22,43 @@ use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::Timestamp;
 use crate::wire::WireName;
 
-/// The pause before a failed step is tried again, in milliseconds; it doubles each time.
+/// The pause before a failed step is retried, in milliseconds; it doubles each time.
 pub const RETRY_MS_MIN: u64 = 2_000;
 /// The longest such pause, in milliseconds.
 pub const RETRY_MS_MAX: u64 = 5 * 60 * 1_000;
-/// How often it is looked whether a tenant that leaves has open orders, in milliseconds.
+/// How often to check whether a tenant that is leaving has open orders, in milliseconds.
 pub const DRAIN_LOOK_MS: u64 = 5_000;
-/// How often in a row there must be none: what one looks into lags behind by a moment.
+/// How many checks in a row must find none: the index that is checked lags a little.
 pub const QUIET_LOOKS: u32 = 2;
 
-/// What reaches a tenant, actions aside: those are answered by [`Tenant::act`].
+/// The inputs of a tenant, except actions: those are answered by [`Tenant::act`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// A step ended: with a sentence on what was found or done, or why it failed.
+    /// A step ended: with a sentence on the result, or why it failed.
     Prepared(Step, Result<String, StepFault>),
-    /// It was looked how many customers have open orders.
+    /// The customers with open orders were counted.
     Counted(Result<u64, StepFault>),
     /// The time asked for by [`Tenant::wake_at`] has come.
     Woke,
-    /// A new run begins: what was under way is to be started again.
+    /// A new run starts: everything that was running must be started again.
     Resumed,
 }
 
-/// What a tenant wants done.
+/// What a tenant wants the shell to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Prepare or check this: one activity. Answered by [`Input::Prepared`].
     Prepare(Step),
-    /// Look how many customers have open orders: one activity. Answered by [`Input::Counted`].
+    /// Count the customers with open orders: one activity. Answered by [`Input::Counted`].
     Count,
-    /// Say to those who take events in whether they are to refuse them. Nothing answers.
+    /// Tell the processes that accept events whether they must reject them. It has no answer.
     Show {
-        /// Whether they are.
+        /// Whether they must.
         refuses_events: bool,
     },
 }
 
-/// Why a step failed, or could not be looked at.
+/// Why a step, or a count, failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StepFault {
@@ -69,7 +69,7 @@ pub struct StepFault {
 }
 
 impl StepFault {
-    /// A step, or a look, that failed for a reason that has no code of its own.
+    /// The fault of a step, or of a count, for a reason that has no code of its own.
     pub fn strange(detail: impl Into<String>) -> Self {
         Self { code: ErrorCode::TenantStepFailed.into(), detail: detail.into() }
     }
@@ -78,7 +78,7 @@ impl StepFault {
 /// A person's action on a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TenantAction {
-    /// Names the action: the same id again changes nothing.
+    /// Identifies the action: the same id again changes nothing.
     pub action_id: String,
     /// What to do.
     #[serde(flatten)]
@@ -87,13 +87,13 @@ pub struct TenantAction {
     pub actor: String,
     /// Why.
     pub reason: String,
-    /// What whoever does it has set for the tenant; none where nobody said.
+    /// The sender's settings for the tenant; none if it did not send them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outlook: Option<TenantOutlook>,
 }
 
 impl TenantAction {
-    /// How it is remembered.
+    /// The action as it is remembered.
     pub fn mark(&self) -> ActionMark {
         ActionMark::of(&self.actor, &self.action_id, &(&self.kind, &self.reason))
     }
@@ -103,27 +103,27 @@ impl TenantAction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum TenantActionKind {
-    /// Prepare and check all that it needs, also again; a tenant that has left is open again afterwards.
+    /// Prepare and check everything that it needs; it may be repeated, and opens again a tenant that has left.
     Onboard,
-    /// Let open orders end, then refuse new events.
+    /// Wait until open orders have ended, then reject new events.
     Offboard {
-        /// Whether new events are refused at once; open orders end all the same.
+        /// Whether new events are rejected at once; open orders still end normally.
         #[serde(default)]
         at_once: bool,
     },
 }
 
-/// What an action led to.
+/// The result of an action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TenantActionDone {
     /// The tenant's state after it.
     pub state: WireName<TenantState>,
-    /// Whether this action id had been taken before, and nothing changed.
+    /// Whether this action id was already taken, and nothing changed.
     pub repeated: bool,
 }
 
 impl Tenant {
-    /// Takes an input at a time and says what is to be done. Total: what is not expected changes nothing.
+    /// Takes one input and returns what to do. Total: an unexpected input changes nothing.
     pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
         let resumed = input == Input::Resumed;
         match input {
@@ -140,7 +140,7 @@ impl Tenant {
     /// A person's action.
     ///
     /// # Errors
-    /// [`Refusal`] where it cannot be one; nothing is changed then.
+    /// [`Refusal`] if the action is invalid; then nothing changes.
     pub fn act(&mut self, now: Timestamp, action: &TenantAction) -> (Result<TenantActionDone, Refusal>, Vec<Effect>) {
         if let Err(refusal) = check_action_words(&action.action_id, &action.actor, &action.reason) {
             return (Err(refusal), Vec::new());
@@ -154,7 +154,7 @@ impl Tenant {
             self.remember(mark.to_string());
             let (what, state) = match action.kind {
                 TenantActionKind::Onboard => ("onboard", TenantState::Onboarding),
-                // Who has left stays so.
+                // A tenant that has left stays so.
                 TenantActionKind::Offboard { .. } if self.state == TenantState::Left => ("offboard", TenantState::Left),
                 TenantActionKind::Offboard { at_once: false } => ("offboard", TenantState::Leaving),
                 TenantActionKind::Offboard { at_once: true } => ("offboard_at_once", TenantState::Left),
@@ -218,14 +218,14 @@ impl Tenant {
         }
     }
 
-    /// Waits before what failed is tried again.
+    /// Waits before a failed step is retried.
     fn pause(&mut self, now: Timestamp) {
         let wait = RETRY_MS_MIN.saturating_mul(1 << self.failures_in_a_row.min(16)).min(RETRY_MS_MAX);
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
         self.not_before = Some(now.plus_ms(wait));
     }
 
-    /// Begins what is due, if nothing is under way.
+    /// Starts what is due, if nothing is running.
     fn go_on(&mut self, now: Timestamp) -> Vec<Effect> {
         let mut effects = Vec::new();
         if self.under_way.is_none() && self.not_before.is_none_or(|at| now >= at) {
@@ -257,7 +257,7 @@ impl Tenant {
         Step::ALL.into_iter().find(|step| !is_done(step))
     }
 
-    /// When this tenant wants to be woken, if nothing else happens.
+    /// When this tenant must be woken, if nothing else happens.
     pub fn wake_at(&self) -> Option<Timestamp> {
         self.not_before.filter(|_| {
             self.under_way.is_none() && matches!(self.state, TenantState::Onboarding | TenantState::Leaving)
@@ -266,7 +266,7 @@ impl Tenant {
 
     fn enter(&mut self, now: Timestamp, state: TenantState) {
         if state == TenantState::Onboarding {
-            // All of it is looked at again: what was well once may not be now.
+            // Everything is checked again: what was right once may not be any more.
             self.steps.clear();
         }
         match state {

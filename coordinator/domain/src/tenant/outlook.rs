@@ -1,5 +1,5 @@
-//! What is set for a tenant, as one process has it. Settings are no part of a tenant's workflow: whoever on-boards it says what
-//! theirs come to, and a worker that has others does not prepare it.
+//! A tenant's settings, as one process has them. Settings are not part of a tenant's workflow: whoever on-boards it sends
+//! theirs, and a worker with other settings does not prepare it.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::error_code::ErrorCode;
 use crate::ids::TenantId;
 use crate::routing::Routing;
 
-/// What the settings of a process come to for a tenant. As text, so that another build can read it.
+/// What the settings of a process mean for a tenant. It is text, so that another build can read it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TenantOutlook {
@@ -20,12 +20,12 @@ pub struct TenantOutlook {
     pub plan: String,
     /// Over how many shards its entities are spread.
     pub spread: u16,
-    /// The targets that roles stand for, where they are not their own.
+    /// The targets that roles are mapped to, if they differ from the role.
     pub targets: BTreeMap<String, String>,
 }
 
 impl TenantOutlook {
-    /// By this routing.
+    /// What this routing means for the tenant.
     pub fn of(routing: &Routing, tenant: &TenantId) -> Self {
         let settings = routing.tenant(tenant);
         Self {
@@ -36,10 +36,10 @@ impl TenantOutlook {
         }
     }
 
-    /// That this is what whoever on-boards the tenant has, too.
+    /// Checks that the process that on-boards the tenant has the same.
     ///
     /// # Errors
-    /// [`StepFault`] `tenant_settings_differ`, which says in what.
+    /// [`StepFault`] `tenant_settings_differ`, which lists the differences.
     pub fn agrees_with(&self, wanted: &Self) -> Result<(), StepFault> {
         let pairs = [
             ("namespace", self.namespace.clone(), wanted.namespace.clone()),

@@ -1,4 +1,4 @@
-//! What a tenant's workflow knows, all of which travels through continue-as-new, and what it shows.
+//! The state of a tenant's workflow. All of it travels through continue-as-new.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,21 +8,21 @@ use super::{Effect, StepFault, TenantOutlook};
 use crate::ids::{TenantId, Timestamp};
 use crate::wire::WireWord;
 
-/// Lines of a tenant's history that are kept, and actions that are recognised.
+/// How many lines of a tenant's history are kept, and how many actions are recognised.
 pub const REMEMBERED_MAX: usize = 100;
 
-/// Where a tenant stands.
+/// The state of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TenantState {
     /// What it needs is being prepared and checked.
     Onboarding,
-    /// It works.
+    /// It is active.
     Active,
-    /// Its open orders end.
+    /// Its open orders are ending.
     Leaving,
-    /// Its new events are refused.
+    /// Its new events are rejected.
     Left,
 }
 
@@ -49,13 +49,13 @@ impl WireWord for TenantState {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = OnboardingStep))]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// Its namespace is there.
+    /// Its namespace exists.
     Namespace,
     /// Interlock's search attributes are registered in it.
     SearchAttributes,
-    /// The schedules of the namespace run.
+    /// The schedules of the namespace exist.
     Schedules,
-    /// The queues of its targets know its share.
+    /// The queues of its targets have its share.
     Queues,
     /// Its targets answer.
     Targets,
@@ -83,11 +83,11 @@ impl WireWord for Step {
     }
 }
 
-/// How a step stands.
+/// The state of a step.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StepEntry {
-    /// What became of it the last time; none before the first.
+    /// The result of the last try; none before the first.
     pub outcome: Option<Result<String, StepFault>>,
     /// How often it was tried.
     pub attempts: u32,
@@ -95,13 +95,13 @@ pub struct StepEntry {
     pub at: Option<Timestamp>,
 }
 
-/// What is under way.
+/// What is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
     /// A step.
     Prepare(Step),
-    /// A look at how many customers have open orders.
+    /// Counting the customers with open orders.
     Count,
 }
 
@@ -134,7 +134,7 @@ pub struct TenantHistoryEntry {
 pub struct Tenant {
     /// Its name.
     pub(super) name: TenantId,
-    /// Where it stands.
+    /// Its state.
     pub(super) state: TenantState,
     /// Since when.
     pub(super) since: Timestamp,
@@ -142,32 +142,32 @@ pub struct Tenant {
     #[serde(default)]
     #[serde(rename = "closed")]
     pub(super) refuses_events: bool,
-    /// What those who take events in were told last.
+    /// What the processes that accept events were last told.
     #[serde(default)]
     #[serde(rename = "shown_closed")]
     pub(super) shown_refuses_events: bool,
-    /// What is set for it by whoever on-boarded it: workers that have other settings do not prepare it.
+    /// The settings of the process that on-boarded it: workers with other settings do not prepare it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) outlook: Option<TenantOutlook>,
-    /// How the steps of on-boarding stand; those that are missing were not begun.
+    /// The states of the on-boarding steps; missing ones were not started.
     #[serde(default)]
     pub(super) steps: BTreeMap<Step, StepEntry>,
-    /// How many customers had open orders when it was looked last.
+    /// How many customers had open orders at the last count.
     #[serde(default)]
     pub(super) customers_left: Option<u64>,
-    /// Why that could not be looked at.
+    /// Why they could not be counted.
     #[serde(default)]
     pub(super) drain_fault: Option<StepFault>,
-    /// How often in a row there were none.
+    /// How many counts in a row found none.
     #[serde(default)]
     pub(super) quiet_looks: u32,
-    /// Failures in a row of what is tried.
+    /// How many tries in a row failed.
     #[serde(default)]
     pub(super) failures_in_a_row: u32,
-    /// What is under way.
+    /// What is running.
     #[serde(default)]
     pub(super) under_way: Option<Task>,
-    /// When what is due is begun, at the earliest.
+    /// Earliest time for what is due.
     #[serde(default)]
     pub(super) not_before: Option<Timestamp>,
     /// Actions taken, oldest first, bounded.
@@ -179,7 +179,7 @@ pub struct Tenant {
 }
 
 impl Tenant {
-    /// A tenant that works by its settings.
+    /// A tenant that works with its settings alone.
     pub fn new(name: TenantId, now: Timestamp) -> Self {
         Self {
             name,
@@ -205,17 +205,17 @@ impl Tenant {
         &self.name
     }
 
-    /// What is set for it by whoever on-boarded it.
+    /// The settings of the process that on-boarded it.
     pub fn outlook(&self) -> Option<&TenantOutlook> {
         self.outlook.as_ref()
     }
 
-    /// Whether new events are refused.
+    /// Whether new events are rejected.
     pub fn refuses_events(&self) -> bool {
         self.refuses_events
     }
 
-    /// Whether nothing is under way: the moment to continue as new.
+    /// Whether nothing is running: the time to continue as new.
     pub fn is_idle(&self) -> bool {
         self.under_way.is_none()
     }

@@ -15,14 +15,14 @@ fn fault() -> StepFault {
     StepFault { code: ErrorCode::TenantStepFailed.into(), detail: "it did not answer".to_owned() }
 }
 
-/// Carries out an action that is taken.
+/// Performs an action that is accepted.
 fn acts(tenant: &mut Tenant, now: Timestamp, id: &str, kind: TenantActionKind) -> Vec<Effect> {
     let (taken, effects) = tenant.act(now, &action(id, kind));
     assert!(taken.is_ok(), "{taken:?}");
     effects
 }
 
-/// Does every step well, and says which there were.
+/// Completes every step successfully, and returns the steps.
 fn prepare_all(tenant: &mut Tenant, mut effects: Vec<Effect>) -> (Vec<Step>, Vec<Effect>) {
     let mut steps = Vec::new();
     while let Some(Effect::Prepare(step)) = effects.first().cloned() {
@@ -52,7 +52,7 @@ fn what_whoever_on_boards_it_has_set_is_kept_for_the_workers_that_prepare_it() {
     assert!(blue.act(NOW, &onboard).0.is_ok());
     let carried: Tenant = serde_json::from_str(&serde_json::to_string(&blue).unwrap()).unwrap();
     assert_eq!(carried.outlook, Some(outlook));
-    // A build before wrote none, and whoever says none is believed.
+    // An earlier build wrote none, and a sender without settings is believed.
     acts(&mut blue, NOW, "2", TenantActionKind::Onboard);
     assert_eq!(blue.outlook, None);
 }

@@ -1,4 +1,4 @@
-//! What one may ask a tenant's workflow.
+//! The view of a tenant: what queries of its workflow return.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,15 +8,15 @@ use crate::ids::{TenantId, Timestamp};
 use crate::wire::{WireName, wire_words};
 
 wire_words! {
-    /// How a step of on-boarding stands.
+    /// The state of an on-boarding step.
     OnboardingStepState {
-        /// It was not tried yet.
+        /// It has not been tried yet.
         Open = "open",
-        /// It is tried for the first time.
+        /// It is running for the first time.
         Running = "running",
         /// It is done.
         Done = "done",
-        /// It failed, and is tried again.
+        /// It failed, and is retried.
         Failed = "failed",
     }
 }
@@ -30,7 +30,7 @@ pub struct TenantView {
     /// Its state.
     #[cfg_attr(feature = "openapi", schema(value_type = TenantState))]
     pub state: WireName<TenantState>,
-    /// Whether it was on-boarded. If not, it works by its settings alone.
+    /// Whether it was on-boarded. If not, it works with its settings alone.
     #[serde(default)]
     pub managed: bool,
     /// Whether its new events are rejected.
@@ -45,29 +45,29 @@ pub struct TenantView {
     /// What only its own workflow knows; absent for a tenant that was never on-boarded.
     #[serde(flatten)]
     pub progress: Option<TenantProgressView>,
-    /// What the settings of whoever answers say of it; absent in the answer to an action.
+    /// The settings of the process that answers; absent in the answer to an action.
     #[serde(flatten)]
     pub settings: Option<TenantSettingsView>,
 }
 
-/// How far a tenant that was on-boarded, or leaves, has come.
+/// The progress of a tenant that was on-boarded, or is leaving.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TenantProgressView {
     /// Since when it is in its state.
     pub since: String,
-    /// How many customers had open orders when it was looked last; null if that was not looked at.
+    /// How many customers had open orders at the last count; null if they were not counted.
     #[serde(default)]
     pub customers_with_open_orders: Option<u64>,
-    /// Why that cannot be looked at.
+    /// Why they cannot be counted.
     #[serde(default)]
     pub drain_fault: Option<StepFault>,
-    /// When what failed is tried again.
+    /// When the failed step is retried.
     #[serde(default)]
     pub next_try_at: Option<String>,
 }
 
-/// What is set for a tenant.
+/// The settings of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TenantSettingsView {
@@ -91,7 +91,7 @@ pub struct OnboardingStepView {
     /// How it stands.
     #[cfg_attr(feature = "openapi", schema(value_type = OnboardingStepState))]
     pub state: WireName<OnboardingStepState>,
-    /// What was found or done, or why it failed.
+    /// The result, or why it failed.
     #[serde(default)]
     pub detail: Option<String>,
     /// A stable code, if it failed.
@@ -122,7 +122,7 @@ pub struct TenantHistoryView {
 }
 
 impl TenantView {
-    /// A tenant that was never on-boarded: it works by its settings alone.
+    /// A tenant that was never on-boarded: it works with its settings alone.
     pub fn unmanaged(tenant: TenantId) -> Self {
         Self {
             tenant,
@@ -138,7 +138,7 @@ impl TenantView {
 }
 
 impl Tenant {
-    /// All that the tenant's workflow shows of itself.
+    /// The state of the tenant, as queries return it.
     pub fn view(&self) -> TenantView {
         TenantView {
             tenant: self.name.clone(),

@@ -24,18 +24,18 @@ impl<'a> Entry<'a> {
         Self { spot, value }
     }
 
-    /// Notes that the value is not what was expected.
+    /// Records that the value is not what was expected.
     pub fn wrong<T>(&self, expected: &str, faults: &mut Faults<'_>) -> Option<T> {
         faults.add(&self.spot, ErrorCode::WrongType, format!("Expected {expected}, found {}.", self.value.type_str()));
         None
     }
 
-    /// The text, where it is one; no fault where it is not.
+    /// The text, if it is one; otherwise no fault.
     pub fn as_text(&self) -> Option<&'a str> {
         self.value.as_str()
     }
 
-    /// The whole number, where it is one of 64 bits; no fault where it is not.
+    /// The whole number, if it fits into 64 bits; otherwise no fault.
     pub fn as_integer(&self) -> Option<i64> {
         match self.value {
             DeValue::Integer(number) => i64::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok(),
@@ -63,7 +63,7 @@ impl<'a> Entry<'a> {
         self.value.as_bool().or_else(|| self.wrong("true or false", faults))
     }
 
-    /// The decimal number, as it is written.
+    /// The decimal number, as written.
     pub fn number(&self, faults: &mut Faults<'_>) -> Option<&'a str> {
         match self.value {
             DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str()),
@@ -72,7 +72,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// The duration in milliseconds, from and to so many.
+    /// The duration in milliseconds, within these limits.
     pub fn duration_ms(&self, (least_ms, most_ms): (u64, u64), faults: &mut Faults<'_>) -> Option<u64> {
         let text = self.text(faults)?;
         let millis = humantime::parse_duration(text).ok().and_then(|duration| u64::try_from(duration.as_millis()).ok());
@@ -120,12 +120,12 @@ impl<'a> Entry<'a> {
         array.iter().enumerate().map(item).collect()
     }
 
-    /// The items of an array, or the value itself where it is none.
+    /// The items of an array, or the value itself if it is not an array.
     pub fn one_or_more(self, faults: &mut Faults<'_>) -> Vec<Entry<'a>> {
         if self.is_array() { self.items(faults) } else { vec![self] }
     }
 
-    /// The value as JSON, where it is neither text, array nor table.
+    /// The value as JSON, if it is not text, an array or a table.
     pub fn scalar(&self, faults: &mut Faults<'_>) -> Option<Value> {
         match self.value {
             DeValue::Boolean(flag) => Some(Value::from(*flag)),
@@ -140,7 +140,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// The value as JSON, null where JSON does not know it. The place of each part is kept under its JSON pointer, for
+    /// The value as JSON, or null if JSON cannot represent it. The place of each part is stored under its JSON pointer, for
     /// faults found later.
     pub fn json(&self, places: &mut BTreeMap<String, Spot>, faults: &mut Faults<'_>) -> Value {
         self.json_at("", places, faults)
@@ -169,7 +169,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// A duration as it can be written in such a text, in its largest whole unit: `366d`, `250ms`.
+/// A duration in the largest unit that divides it: `366d`, `250ms`.
 fn written(ms: u64) -> String {
     const UNITS: [(u64, &str); 4] = [(24 * 60 * 60 * 1000, "d"), (60 * 60 * 1000, "h"), (60 * 1000, "m"), (1000, "s")];
     let unit = UNITS.into_iter().find(|(size, _)| ms >= *size && ms.is_multiple_of(*size));

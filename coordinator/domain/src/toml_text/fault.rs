@@ -42,7 +42,7 @@ pub struct Spot {
 }
 
 impl Spot {
-    /// The path of the key `key` below this place, quoted where it is no bare key.
+    /// The path of the key `key` below this place, quoted if it is not a bare key.
     pub fn key(&self, key: &str) -> String {
         let is_bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
         let key = if is_bare { key.to_owned() } else { format!("{key:?}") };
@@ -58,12 +58,12 @@ pub struct Faults<'text> {
 }
 
 impl<'text> Faults<'text> {
-    /// None so far, of this text.
+    /// An empty collection for this text.
     pub fn of(text: &'text str) -> Self {
         Self { text, found: Vec::new() }
     }
 
-    /// Notes a fault.
+    /// Records a fault.
     pub fn add(&mut self, spot: &Spot, code: ErrorCode, message: impl Into<String>) {
         let mut at = spot.at.min(self.text.len());
         while !self.text.is_char_boundary(at) {
@@ -80,19 +80,19 @@ impl<'text> Faults<'text> {
         });
     }
 
-    /// Notes a fault where something is wrong.
+    /// Records a fault if something is wrong.
     pub fn refuse(&mut self, is_wrong: bool, spot: &Spot, code: ErrorCode, message: &str) {
         if is_wrong {
             self.add(spot, code, message);
         }
     }
 
-    /// Whether nothing is wrong so far.
+    /// Whether there is no fault so far.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
-    /// All of them, by line, each once.
+    /// All of them, by line, without repetitions.
     pub fn sorted(mut self) -> Vec<TomlFault> {
         self.found.sort();
         self.found.dedup();

@@ -1,8 +1,8 @@
 //! TOML that people write (catalogs, adapter files), read so that *every* fault is found with its line and place.
 //!
-//! It is read by hand instead of by serde, which stops at the first fault. [`read`] makes a document of a text; a
-//! [`Section`] is a table whose keys are taken one by one, so that those left over can be named; an [`Entry`] is a value
-//! with its place. Whatever is wrong is noted in [`Faults`], and reading goes on.
+//! It does not use serde, which stops at the first fault. [`read`] makes a document from a text; a
+//! [`Section`] is a table whose keys are taken one by one, so that unknown keys can be reported; an [`Entry`] is a value
+//! with its place. Every fault is recorded in [`Faults`], and reading continues.
 
 mod entry;
 mod fault;

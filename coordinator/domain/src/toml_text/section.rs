@@ -11,7 +11,7 @@ use super::entry::Entry;
 use super::fault::{Faults, Spot};
 use crate::error_code::ErrorCode;
 
-/// Reads the text; its syntax faults are noted.
+/// Reads the text; its syntax faults are recorded.
 pub fn read<'text>(text: &'text str, faults: &mut Faults<'text>) -> Spanned<DeTable<'text>> {
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in errors {
@@ -22,7 +22,7 @@ pub fn read<'text>(text: &'text str, faults: &mut Faults<'text>) -> Spanned<DeTa
     document
 }
 
-/// A table whose keys are taken one by one, so that those left over can be named.
+/// A table whose keys are taken one by one, so that unknown keys can be reported.
 pub struct Section<'a> {
     /// Where it is.
     pub spot: Spot,
@@ -40,7 +40,7 @@ impl<'a> Section<'a> {
         Self { spot, table, known: Vec::new() }
     }
 
-    /// The value of this key, which from now on is a known one.
+    /// The value of this key; the key counts as known from now on.
     pub fn take(&mut self, key: &'static str) -> Option<Entry<'a>> {
         if !self.known.contains(&key) {
             self.known.push(key);
@@ -49,7 +49,7 @@ impl<'a> Section<'a> {
         Some(Entry::new(Spot { at: value.span().start, path: self.spot.key(key) }, value.get_ref()))
     }
 
-    /// As [`Self::take`]; a fault where the key is missing.
+    /// As [`Self::take`], but a missing key is a fault.
     pub fn require(&mut self, key: &'static str, faults: &mut Faults<'_>) -> Option<Entry<'a>> {
         let entry = self.take(key);
         if entry.is_none() {
@@ -58,7 +58,7 @@ impl<'a> Section<'a> {
         entry
     }
 
-    /// Whether the table has this key, which does not make it a known one.
+    /// Whether the table has this key. The key does not become a known one.
     pub fn has(&self, key: &str) -> bool {
         self.table.get(key).is_some()
     }
@@ -68,7 +68,7 @@ impl<'a> Section<'a> {
         self.take(key)?.section(faults)
     }
 
-    /// The entries of the table under this key, whatever their keys; none where it is absent.
+    /// The entries of the table under this key, whatever their keys; empty if it is absent.
     pub fn named(&mut self, key: &'static str, faults: &mut Faults<'_>) -> Vec<(&'a str, Entry<'a>)> {
         self.section(key, faults).map(|section| section.entries()).unwrap_or_default()
     }
@@ -83,7 +83,7 @@ impl<'a> Section<'a> {
         self.take(key)?.flag(faults)
     }
 
-    /// The duration under this key in milliseconds, from and to so many.
+    /// The duration under this key in milliseconds, within these limits.
     pub fn duration_ms(&mut self, key: &'static str, limits_ms: (u64, u64), faults: &mut Faults<'_>) -> Option<u64> {
         self.take(key)?.duration_ms(limits_ms, faults)
     }
@@ -98,7 +98,7 @@ impl<'a> Section<'a> {
         self.take(key)?.name(faults)
     }
 
-    /// The entries of an array under this key; none where it is absent.
+    /// The entries of an array under this key; empty if it is absent.
     pub fn items(&mut self, key: &'static str, faults: &mut Faults<'_>) -> Vec<Entry<'a>> {
         self.take(key).map(|entry| entry.items(faults)).unwrap_or_default()
     }
@@ -112,7 +112,7 @@ impl<'a> Section<'a> {
         self.table.iter().map(entry).collect()
     }
 
-    /// Notes each key that nobody took.
+    /// Records a fault for each key that was not taken.
     pub fn finish(self, faults: &mut Faults<'_>) {
         for (key, entry) in self.entries() {
             if !self.known.contains(&key) {

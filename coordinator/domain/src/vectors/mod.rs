@@ -1,5 +1,5 @@
-//! The golden vectors of `coordinator/domain/vectors.json`, for callers in other languages: what they must compute to speak
-//! Interlock's wire contract. The file is made from the code by this test, and the code is held to the file by it.
+//! The golden vectors of `coordinator/domain/vectors.json`, for callers in other languages: what they must compute to use
+//! Interlock's wire contract. This test makes the file from the code, and checks the code against the file.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::routing::{
     IdKey, QueueKind, Routing, RoutingSettings, ShardCount, Spread, TenantPlan, entity_shard, shard_of,
 };
 
-/// Set to rewrite the file instead of comparing with it.
+/// Set this to rewrite the file instead of comparing with it.
 const REWRITE: &str = "INTERLOCK_REWRITE_VECTORS";
 
 fn file() -> PathBuf {
@@ -169,7 +169,7 @@ fn vectors() -> Value {
     })
 }
 
-/// The rules of the shards once more, as a caller in Python would write them, over the shipped file.
+/// The rules of the shards again, as a caller in Python would write them, applied to the shipped file.
 const IN_PYTHON: &str = "\
 import hashlib, json, sys; \
 number = lambda text: int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], 'big'); \

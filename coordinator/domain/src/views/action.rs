@@ -1,4 +1,4 @@
-//! What a person's action led to: as entities answer it, and as whoever acted is told.
+//! The results of a person's actions: as entities return them, and as the caller gets them.
 
 use std::collections::BTreeMap;
 
@@ -30,29 +30,29 @@ pub struct ActionTaken {
     pub repeated: bool,
 }
 
-/// What a customer entity answers to an action.
+/// The answer of a customer entity to an action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum OrderActionAnswer {
     /// It was taken.
     Taken {
-        /// What it led to.
+        /// The result.
         done: ActionDone,
     },
-    /// It was not.
+    /// It was refused.
     Refused {
         /// Why.
         refused: Refusal,
     },
 }
 
-/// What became of one of many orders.
+/// The result for one of many orders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum BulkResult {
     /// The action was taken.
     Taken(ActionTaken),
-    /// It was not.
+    /// It was refused.
     Refused {
         /// The order.
         order_id: OrderId,
@@ -70,20 +70,20 @@ pub enum BulkResult {
 #[serde(transparent)]
 pub struct AmendmentView(pub BTreeMap<String, Vec<String>>);
 
-/// What would be done with one order.
+/// What an action would do with one order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ForetoldAction {
     /// The order.
     pub order_id: OrderId,
     /// The name of the action.
     pub would: String,
-    /// How the order stands.
+    /// The order's present state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<ForetoldOrder>,
     /// For an amendment: the arguments that it changes, by step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amended: Option<AmendmentView>,
-    /// A stable code, where it would be refused.
+    /// A stable code, if it would be refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<ReasonCode>,
     /// The reason as a sentence.
@@ -91,13 +91,13 @@ pub struct ForetoldAction {
     pub detail: Option<String>,
 }
 
-/// How an order stands that is to be acted on.
+/// The state of an order before an action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ForetoldOrder {
     /// As its customer lists it.
     Listed(Box<ListedOrder>),
-    /// As it shows itself.
+    /// Its full view.
     Shown(Box<OrderView>),
 }
 
@@ -116,21 +116,21 @@ pub struct ForceTaken {
     pub repeated: bool,
 }
 
-/// What a resource entity answers to an action.
+/// The answer of a resource entity to an action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResourceActionAnswer {
     /// Its state after the action.
     pub state: ResourceView,
-    /// Of a forced release: whether this action id had been taken before, and nothing changed.
+    /// For a forced release: whether this action id was already taken, and nothing changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeated: Option<bool>,
-    /// Whether the resource was released by it.
+    /// Whether the resource was released.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub released: bool,
-    /// Why it is refused.
+    /// Why it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refusal>,
-    /// Whether its end is not known yet: the run ended meanwhile, and the next one is to be asked.
+    /// Whether the result is not known yet: the run ended meanwhile, and the next one must be asked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsettled: bool,
 }
@@ -153,18 +153,18 @@ pub struct TargetActionTaken {
     pub view: TargetView,
 }
 
-/// What a target entity answers to an action.
+/// The answer of a target entity to an action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum TargetActionAnswer {
     /// It was taken.
     Taken {
-        /// What it led to.
+        /// The result.
         done: TargetActionDone,
         /// The target after it.
         target: Box<TargetView>,
     },
-    /// It was not.
+    /// It was refused.
     Refused {
         /// Why.
         refused: Refusal,
@@ -189,18 +189,18 @@ pub struct TenantActionTaken {
     pub view: TenantView,
 }
 
-/// What a tenant's workflow answers to an action.
+/// The answer of a tenant's workflow to an action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum TenantActionAnswer {
     /// It was taken.
     Taken {
-        /// What it led to.
+        /// The result.
         done: TenantActionDone,
         /// The tenant after it.
         tenant: Box<TenantView>,
     },
-    /// It was not.
+    /// It was refused.
     Refused {
         /// Why.
         refused: Refusal,

@@ -1,4 +1,4 @@
-//! Lists: of open orders, of targets, of tenants; with who did not answer.
+//! Lists of open orders, of targets and of tenants, including those that did not answer.
 
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,7 @@ pub struct Unanswered {
     pub detail: String,
 }
 
-/// Why somebody did not answer.
+/// Why a customer, target or tenant did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct WhyUnanswered {
@@ -88,7 +88,7 @@ impl TargetListed {
         }
     }
 
-    /// One that did not answer.
+    /// A target that did not answer.
     pub fn unanswered(target: TargetId, why: WhyUnanswered) -> Self {
         Self::Unanswered(TargetUnanswered { target, state: (), unanswered: why })
     }
@@ -127,7 +127,7 @@ pub struct TenantUnanswered {
 }
 
 impl TenantListed {
-    /// One that did not answer.
+    /// A tenant that did not answer.
     pub fn unanswered(tenant: TenantId, why: WhyUnanswered) -> Self {
         Self::Unanswered(TenantUnanswered { tenant, state: (), unanswered: why })
     }

@@ -1,10 +1,10 @@
-//! What Interlock shows that no single entity says: put together of several answers, or of what a command or a call did.
+//! Views that do not come from a single entity: combined from several answers, or from the results of a command or a call.
 //!
-//! What an entity says of itself is a type beside its machine: [`CustomerView`](crate::customer::CustomerView),
+//! The view of a single entity is a type beside its machine: [`CustomerView`](crate::customer::CustomerView),
 //! [`OrderView`](crate::customer::OrderView), [`ResourceView`](crate::resource::ResourceView),
-//! [`TargetView`](crate::target_entity::TargetView) and [`TenantView`](crate::tenant::TenantView). Together they are the one model of what
-//! is shown: entities write it; gateway, command line, sweep and demo read it, and write it again. How builds of different versions
-//! read each other is said in [`wire`](crate::wire).
+//! [`TargetView`](crate::target_entity::TargetView) and [`TenantView`](crate::tenant::TenantView). Together they are the one model of all
+//! output: entities write it; gateway, command line, sweep and demo read it, and write it again. How builds of different versions
+//! read each other is described in [`wire`](crate::wire).
 
 mod action;
 mod import;

@@ -1,4 +1,4 @@
-//! What a sweep tells.
+//! The output of a sweep.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use crate::error_code::ReasonCode;
 use crate::ids::{OrderId, ResourceId, TargetId, TenantId};
 use crate::sweep::Finding;
 
-/// What `interlock sweep` tells.
+/// The output of `interlock sweep`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SweepView {
     /// What is worth an alert.
@@ -17,10 +17,10 @@ pub struct SweepView {
     pub unanswered: Vec<String>,
 }
 
-/// What people and programs are told of a finding; what it is not about is null.
+/// A finding as it is shown; fields that do not apply are null.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindingView {
-    /// A stable code: why it is worth an alert.
+    /// A stable code: the reason for the alert.
     pub code: ReasonCode,
     /// Whose it is.
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! What is shown is written as it was recorded here, and read back to an equal value; and what another build has more of is read.
+//! Views are written as they were recorded here, and read back to an equal value; additional fields of another build are accepted.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,7 +21,7 @@ const ORDER: &str = "A1~00000000-0000-0000-0000-000000000001";
 const OTHER: &str = "A2~00000000-0000-0000-0000-000000000002";
 const AT: &str = "2026-01-01T00:00:00.000Z";
 
-/// Reads what was recorded, sees that it is written as it was recorded, and that fields of another build make no difference.
+/// Reads a recorded view, and checks that it is written as recorded and that fields of another build make no difference.
 fn recorded<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(written: &Value) -> T {
     let view: T = serde_json::from_value(written.clone()).unwrap_or_else(|error| panic!("{error}: {written}"));
     assert_eq!(serde_json::to_value(&view).unwrap(), *written);
@@ -30,7 +30,7 @@ fn recorded<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(writt
     view
 }
 
-/// The same with a field of another build in each object, but for tables whose fields are ids.
+/// The same with a field of another build in each object, except in tables whose keys are ids.
 fn with_unknown_fields(mut value: Value) -> Value {
     match &mut value {
         Value::Array(values) => values.iter_mut().for_each(|value| *value = with_unknown_fields(value.take())),
@@ -149,7 +149,7 @@ fn what_another_build_says_that_this_one_does_not_know_is_shown_as_it_came() {
     let waiting = view.waiting_for.unwrap();
     assert_eq!((waiting.kind().as_str(), waiting.step(), waiting.since()), ("moon", Some("s"), AT));
     assert!(matches!(waiting.wait, Wait::Other(_)) && !waiting.is_for_call());
-    // A wait that is known, and says less.
+    // A known wait with fewer fields.
     written["waiting_for"] = json!({"waits_for": "window"});
     let view: OrderView = recorded(&written);
     assert_eq!(view.waiting_for.unwrap().kind(), WireName::Known(WaitKind::Window));

@@ -90,7 +90,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// What it waits for, as far as this build knows it; none where the order has ended, too.
+    /// The kind of wait, if this build knows it; none also if the order has ended.
     pub fn wait(&self) -> Option<WaitKind> {
         self.waits_for.as_ref().and_then(WireName::known)
     }

@@ -1,20 +1,20 @@
-//! A value of a view that whoever asks may not be allowed to see.
+//! A value of a view that the caller may not be allowed to see.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A value, or that there is one which is not shown: null.
+/// A value, or null for a value that is not shown.
 ///
-/// A field of this type that may be absent as well is an `Option` that is read by [`Hideable::there`].
+/// A field of this type that may also be absent is an `Option` that is read by [`Hideable::there`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hideable<T> {
-    /// It.
+    /// A value that is shown.
     Shown(T),
-    /// There is one.
+    /// A value that is not shown.
     Hidden,
 }
 
 impl<T> Hideable<T> {
-    /// The value, where it is shown.
+    /// The value, if it is shown.
     pub fn shown(&self) -> Option<&T> {
         match self {
             Self::Shown(value) => Some(value),
@@ -22,10 +22,10 @@ impl<T> Hideable<T> {
         }
     }
 
-    /// Reads a field that is there: null says that its value is hidden.
+    /// Reads a field that is present: null says that its value is hidden.
     ///
     /// # Errors
-    /// Where it is neither null nor such a value.
+    /// If it is neither null nor such a value.
     pub fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error>
     where
         T: Deserialize<'de>,

@@ -1,8 +1,8 @@
-//! How values are written in what Interlock shows, so that programs of different builds can read each other.
+//! How values are written in views, so that programs of different builds can read each other.
 //!
-//! Gateway, command line and workers may be of different builds. So whoever reads a view takes what it does not know: fields are
-//! ignored, fields that are missing have a default, and a word that it does not know is a [`WireName::Unknown`] that is shown, and
-//! written again, as it came. A decision is made on the enum of known words: renaming one of its variants breaks the build.
+//! Gateway, command line and workers may be of different builds. So a reader of a view accepts what it does not know: unknown fields are
+//! ignored, missing fields have a default, and an unknown word is a [`WireName::Unknown`] that is shown, and
+//! written again, unchanged. Decisions use the enum of known words: renaming one of its variants breaks the build.
 
 mod hideable;
 mod wire_name;

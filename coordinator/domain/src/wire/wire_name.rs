@@ -10,7 +10,7 @@ pub trait WireWord: Copy {
     fn as_str(self) -> &'static str;
 }
 
-/// One word of a set; or one that another build has added to it, kept as it was written.
+/// One word of a set; or a word that another build has added, kept as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum WireName<T> {
@@ -21,7 +21,7 @@ pub enum WireName<T> {
 }
 
 impl<T: WireWord> WireName<T> {
-    /// The word; none where this build does not know it.
+    /// The word, if this build knows it.
     pub fn known(&self) -> Option<T> {
         match self {
             Self::Known(word) => Some(*word),
@@ -56,7 +56,7 @@ impl<T: WireWord> fmt::Display for WireName<T> {
     }
 }
 
-/// An enum whose variants are written as these words. They are token trees, so that other macros see them as the literals that they are.
+/// An enum whose variants are written as these words. They are token trees, so that other macros see them as literals.
 macro_rules! wire_words {
     ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:tt),+ $(,)? }) => {
         $(#[$meta])*

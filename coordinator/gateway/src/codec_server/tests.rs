@@ -59,7 +59,7 @@ async fn payloads_are_decrypted_and_encrypted_as_temporals_protocol_says() {
     for path in ["/decode", "/default/decode"] {
         let answer = post(server.url() + path, &encrypted()).send().await.unwrap();
         let body: Value = answer.json().await.unwrap();
-        // As the protocol's documentation has it: all bytes in base64.
+        // As in the protocol's documentation: all bytes in base64.
         let plain =
             json!({"payloads": [{"metadata": {"encoding": "anNvbi9wbGFpbg=="}, "data": "eyJtc2lzZG4iOiIxMjA2In0="}]});
         assert_eq!(body, plain);
@@ -127,7 +127,7 @@ async fn only_web_pages_of_the_allowed_origin_may_call() {
     assert!(other.headers().get("access-control-allow-origin").is_none());
     assert_eq!(code(other).await, (403, json!("origin_forbidden")));
 
-    // What a browser asks first: never with a token.
+    // A browser's preflight request: never with a token.
     let of_bearers = self::server(&["alpha"]).await;
     let asked = request(Method::OPTIONS, of_bearers.url() + "/decode")
         .header("Origin", "https://temporal.example")

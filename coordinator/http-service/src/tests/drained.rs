@@ -29,7 +29,7 @@ async fn connections_without_a_request_do_not_hold_up_the_end() {
     let attacked = attacked(|_| {}).await;
     let _silent = attacked.connect().await;
     let _half = attacked.sent("GET /quick HTTP/1.1\r\nHo").await;
-    // Both are known to the service once a later one was answered.
+    // The service knows both once a later one was answered.
     attacked.until_served("/quick").await;
     let began = Instant::now();
     in_time(attacked.service.stop()).await;

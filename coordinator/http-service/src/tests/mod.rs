@@ -1,4 +1,4 @@
-//! The service as strangers meet it, on 127.0.0.1.
+//! The service as clients see it, on 127.0.0.1.
 
 mod drained;
 mod overloaded;
@@ -29,9 +29,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// A service that has a call of each kind.
 struct Attacked {
     service: HttpService,
-    /// Somebody asked for `/slow`.
+    /// A request for `/slow` has arrived.
     asked: Arc<Notify>,
-    /// Has `/slow` answered, once for each.
+    /// Lets `/slow` answer, once for each.
     answer: Arc<Notify>,
 }
 
@@ -98,7 +98,7 @@ impl Attacked {
         answer_on(&mut self.sent(request).await).await
     }
 
-    /// A GET of `/slow` that is being carried out.
+    /// A GET of `/slow` that is running.
     async fn held(&self) -> TcpStream {
         let stream = self.sent("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
         in_time(self.asked.notified()).await;
@@ -119,10 +119,10 @@ async fn in_time<T>(waiting: impl Future<Output = T>) -> T {
     tokio::time::timeout(LIMIT, waiting).await.expect("it happens in time")
 }
 
-/// All that comes until the other end closes, as status (0 where there is no answer) and text.
+/// Everything until the other end closes, as status (0 if there is no response) and text.
 async fn answer_on(stream: &mut TcpStream) -> (u16, String) {
     let mut read = Vec::new();
-    // A reset after the answer is an end, too.
+    // A reset after the response also counts as the end.
     let _ended = in_time(stream.read_to_end(&mut read)).await;
     let text = String::from_utf8_lossy(&read).into_owned();
     let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);

@@ -32,7 +32,7 @@ async fn who_asks_nothing_gives_way_to_who_asks() {
     let mut silent = vec![attacked.connect().await, attacked.sent("GET /quick HTTP/1.1\r\nHo").await];
     silent.push(attacked.connect().await);
     attacked.until_served("/quick").await;
-    // The one that waited longest, and no answer.
+    // The one that waited longest; it gets no response.
     assert_eq!(answer_on(&mut silent[0]).await, (0, String::new()));
 }
 
@@ -56,7 +56,7 @@ async fn bodies_share_what_may_be_under_way() {
     };
     let mut half = attacked.sent(&head(900 * 1024)).await;
     half.write_all(&vec![b' '; 100 * 1024]).await.unwrap();
-    // The first has its share once the service has read its head: then there is no room for a second one.
+    // The first has its share once the service has read its head; then there is no room for a second one.
     let began = Instant::now();
     loop {
         let second = head(500 * 1024) + &" ".repeat(500 * 1024);

@@ -19,7 +19,7 @@ async fn half_sent_heads_are_closed_in_time_and_hold_up_nobody() {
 async fn a_head_that_comes_byte_by_byte_has_no_more_time() {
     let attacked = attacked(|settings| settings.header_timeout = BRIEF).await;
     let mut stream = attacked.connect().await;
-    // Each byte is sent once the one before is; where the other end is closed, sending fails sooner or later.
+    // Each byte is sent after the previous one; if the other end is closed, sending fails sooner or later.
     let dripped = async {
         while stream.write_all(b"G").await.is_ok() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -32,7 +32,7 @@ async fn a_head_that_comes_byte_by_byte_has_no_more_time() {
 async fn a_connection_that_asks_nothing_more_is_closed() {
     let attacked = attacked(|settings| settings.idle_timeout = BRIEF).await;
     let (status, text) = attacked.answered("GET /quick HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
-    // It was kept open for another request, and read to its end all the same.
+    // It was kept open for another request, but read to its end.
     assert!(status == 200 && !text.to_ascii_lowercase().contains("connection: close"), "{text}");
 }
 
@@ -43,7 +43,7 @@ async fn a_body_that_does_not_arrive_is_answered_408() {
         attacked.answered("POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nten bytes.").await;
     assert_eq!(status, 408, "{text}");
     assert!(text.contains("body_too_slow"), "{text}");
-    // In time it is read.
+    // Within the time limit it is read.
     let whole = "POST /read HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 10\r\n\r\nten bytes.";
     assert_eq!(attacked.answered(whole).await.0, 200);
 }
@@ -56,7 +56,7 @@ async fn a_caller_that_does_not_take_its_answer_is_cut_off() {
     })
     .await;
     let _greedy = attacked.sent("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
-    // Its place is the only one: others are served once it is gone.
+    // It has the only place: others are served once it is gone.
     attacked.until_served("/quick").await;
 }
 

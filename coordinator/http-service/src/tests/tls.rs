@@ -27,7 +27,7 @@ impl Files {
     }
 }
 
-/// A GET by a caller that trusts this certificate, on a connection of its own and without what was agreed on before.
+/// A GET by a caller that trusts this certificate, on a new connection without session resumption.
 async fn get(url: &str, trusted: &str) -> reqwest::Result<String> {
     interlock_adapters::install_crypto_provider();
     let trusted = reqwest::Certificate::from_pem(trusted.as_bytes()).unwrap();

@@ -1,12 +1,12 @@
-//! The names of Interlock's metrics, and what each is. Dashboards and alerts name them as they are exported
-//! ([`MetricName::exported`]); a test holds them to it.
+//! The names of Interlock's metrics, and their meanings. Dashboards and alerts use the exported names
+//! ([`MetricName::exported`]); a test checks that they do.
 
-/// What a metric is.
+/// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricKind {
     /// It only grows; exported with `_total`.
     Counter,
-    /// It says how something is now.
+    /// The present value of something.
     Gauge,
     /// A histogram of durations, in seconds.
     Duration,
@@ -17,9 +17,9 @@ pub enum MetricKind {
 /// Interlock's own metrics. Their labels are bounded sets of words, never an entity's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricName {
-    /// Events that came in over HTTP, by `outcome`: accepted, rejected, unknown.
+    /// Events that were received over HTTP, by `outcome`: accepted, rejected, unknown.
     EventsIngested,
-    /// Events that were rejected, by `code` and by where: `at` is gateway or entity. Counted once, where it was decided.
+    /// Events that were rejected, by `code` and `at` (gateway or entity): where it was decided. Each is counted once.
     EventsRejected,
     /// Requests that the gateway refused because their caller sent too many.
     RequestsThrottled,
@@ -29,7 +29,7 @@ pub enum MetricName {
     OrdersOpen,
     /// Open orders that wait, likewise, by `namespace` and `cause`: what they wait for.
     OrdersWaiting,
-    /// For how long the oldest of those that wait at a `target` has waited, in seconds, by `namespace`, `target` and `cause`.
+    /// How long the oldest order has waited at a `target`, in seconds, by `namespace`, `target` and `cause`.
     OldestWait,
     /// From an event's acceptance until its customer was granted a lease for it, by `resource_kind`.
     LeaseGrantLatency,
@@ -43,33 +43,33 @@ pub enum MetricName {
     BreakerState,
     /// 1 for the `state` that a `target` is in, 0 for all others.
     TargetState,
-    /// The limit of a `target`'s queue on the server, in requests per second over all namespaces; -1 where there is none,
-    /// NaN where it is not known what the server was told.
+    /// The limit of a `target`'s queue on the server, in requests per second over all namespaces; -1 for no limit,
+    /// NaN if it is unknown what the server was told.
     TargetLimit,
-    /// 1 where the server cannot be told the limit of a `target`'s queue, 0 where it can.
+    /// 1 if the server could not be told the limit of a `target`'s queue, otherwise 0.
     TargetLimitFault,
-    /// How long the histories of runs had become when they continued as new, in events, by `entity`.
+    /// The length of histories when their runs continued as new, in events, by `entity`.
     HistoryLength,
-    /// What the last sweep of a `namespace` by this process found, and is not over, by `cause`.
+    /// The findings of the last sweep of a `namespace` by this process that are not over, by `cause`.
     SweepFindings,
-    /// What that sweep found besides, and cannot be remembered, by `namespace` and `cause`: no alert is raised for it.
+    /// The further findings of that sweep that cannot be remembered, by `namespace` and `cause`: they raise no alert.
     SweepFindingsLeftOut,
     /// Alerts that were raised, by `cause`.
     AlertsRaised,
-    /// Alerts that were cleared, by `cause`: over all processes those raised less these are what there is now.
+    /// Alerts that were cleared, by `cause`: over all processes, raised minus cleared is the present number.
     AlertsCleared,
-    /// Alerts that the webhook did not take, by `cause`: raised or cleared, they are in the log.
+    /// Alerts that the webhook did not accept, by `cause`: both raised and cleared ones are in the log.
     AlertsUndelivered,
-    /// Sweeps of this process, by `outcome`: complete, partial (the next one goes on), failed.
+    /// Sweeps of this process, by `outcome`: complete, partial (the next one continues), failed.
     SweepsRun,
-    /// When this process last told of a sweep of a `namespace`, in seconds since 1970. What several processes say of
-    /// sweeps, the one with the highest says as it is now.
+    /// When this process last reported a sweep of a `namespace`, in seconds since 1970. If several processes report
+    /// sweeps, the one with the highest time is current.
     SweepTime,
-    /// When this process last told what a whole circle of sweeps of a `namespace` counted, in seconds since 1970: likewise for
+    /// When this process last reported the counts of a whole circle of sweeps of a `namespace`, in seconds since 1970: likewise for
     /// [`OrdersOpen`](Self::OrdersOpen), [`OrdersWaiting`](Self::OrdersWaiting) and [`OldestWait`](Self::OldestWait).
     SweepCircleTime,
-    /// Differences between what a resource and what customers say of its lease, by `resource_kind`, `difference` and `outcome`:
-    /// found (it lasted for longer than messages take), settled (both say the same again). 0 where nothing is wrong.
+    /// Differences between what a resource and its customers say about a lease, by `resource_kind`, `difference` and `outcome`:
+    /// found (it lasted for longer than messages take), settled (they agree again). 0 if nothing is wrong.
     LeaseDifferences,
 }
 
@@ -107,7 +107,7 @@ impl MetricName {
         Self::LeaseDifferences,
     ];
 
-    /// The name, without what the exporter adds.
+    /// The name, without the exporter's additions.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::EventsIngested => "interlock_events_ingested",
@@ -138,7 +138,7 @@ impl MetricName {
         }
     }
 
-    /// What it is.
+    /// Its type.
     pub fn kind(self) -> MetricKind {
         match self {
             Self::LeaseGrantLatency | Self::HandOverLatency | Self::StepAttemptLatency => MetricKind::Duration,
@@ -179,7 +179,7 @@ impl MetricName {
         }
     }
 
-    /// The upper bounds of its buckets, where it is a histogram.
+    /// The upper bounds of its buckets, if it is a histogram.
     pub(super) fn buckets(self) -> Option<&'static [f64]> {
         match self.kind() {
             MetricKind::Duration => Some(SECONDS),

@@ -38,7 +38,7 @@ struct Inner {
     /// Where the SDK's exporter serves the registry: on loopback, for this process alone.
     exporter: SocketAddr,
     serving: AbortHandle,
-    /// The labels of gauges that are set all at once, with which each was set before.
+    /// For gauges that are set all at once: the labels with which each was set before.
     set: Mutex<BTreeMap<&'static str, BTreeSet<Labels>>>,
 }
 
@@ -55,7 +55,7 @@ impl Metrics {
     /// Starts a registry, inside a Tokio runtime.
     ///
     /// # Errors
-    /// [`Fault`] `metrics_unavailable` where no loopback port can be had.
+    /// [`Fault`] `metrics_unavailable` if no loopback port is free.
     pub fn start() -> Result<Self, Fault> {
         let options = PrometheusExporterOptions::builder()
             .socket_addr(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
@@ -91,8 +91,8 @@ impl Metrics {
         self.inner.meter.counter(MetricParameters::from(name.as_str())).add(1, &self.attributes(labels));
     }
 
-    /// Shows a counter as 0 before anything was counted. Prometheus sees no increase in a counter that appears with a count in
-    /// it: so whatever an alert waits for the first of begins thus.
+    /// Shows a counter as 0 before anything was counted. Prometheus sees no increase in a counter that first appears with a value
+    /// above 0, so every counter whose first event must raise an alert starts like this.
     pub fn begin(&self, name: MetricName, labels: &[(&'static str, &str)]) {
         debug_assert_eq!(name.kind(), MetricKind::Counter);
         self.inner.meter.counter(MetricParameters::from(name.as_str())).add(0, &self.attributes(labels));
@@ -105,7 +105,7 @@ impl Metrics {
         gauge.record(value, &self.attributes(labels));
     }
 
-    /// Sets a gauge for all labels at once, within those that have `within`: where it was set before and is not now, it is 0.
+    /// Sets a gauge for all labels at once, within those that have `within`: labels that were set before and are not now become 0.
     pub fn gauges(&self, name: MetricName, within: &(&'static str, String), values: &BTreeMap<Labels, f64>) {
         let mut set = self.inner.set.lock().unwrap_or_else(PoisonError::into_inner);
         let known = set.entry(name.as_str()).or_default();

@@ -1,20 +1,20 @@
-//! Rejected events, counted by code. The counts begin at 0 when a process does: Prometheus sees no increase in a counter that
+//! Rejected events, counted by code. The counts start at 0 with the process: Prometheus sees no increase in a counter that
 //! appears with the first burst already in it.
 
 use interlock_domain::error_code::{ErrorCode, ErrorGroup, ReasonCode};
 
 use super::{MetricName, Metrics};
 
-/// The label of a code that is none of the catalogue: a target's, or another build's.
+/// The label for a code that is not in the catalogue: a target's, or another build's.
 const CODE_OTHER: &str = "other";
 
-/// Codes of other chapters of the catalogue by which an event is rejected, too.
+/// Codes of other chapters of the catalogue with which an event may be rejected.
 const BESIDE: [ErrorCode; 3] = [ErrorCode::Expired, ErrorCode::TemporalRefused, ErrorCode::TenantClosed];
 
 /// Where an event is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RejectedAt {
-    /// At the gateway: the producer is told.
+    /// At the gateway: the producer gets the reason.
     Gateway,
     /// At the customer's entity.
     Entity,
@@ -30,7 +30,7 @@ impl RejectedAt {
     }
 }
 
-/// Shows a count of 0 for every code by which an event can be rejected there.
+/// Shows a count of 0 for every code with which an event can be rejected there.
 pub fn begin(metrics: &Metrics, at: RejectedAt) {
     let of_chapter = ErrorCode::ALL.iter().filter(|code| code.group() == ErrorGroup::Rejection);
     let codes = of_chapter.chain(&BESIDE).map(|code| code.as_str());
@@ -53,7 +53,7 @@ fn labels(code: &'static str, at: RejectedAt) -> [(&'static str, &'static str); 
 mod tests {
     use super::*;
 
-    /// The count of a code at entities, where one is shown.
+    /// The count of a code at entities, if one is shown.
     async fn shown(metrics: &Metrics, code: &str) -> Option<String> {
         let text = metrics.text().await.unwrap();
         let is_it = |line: &&str| {

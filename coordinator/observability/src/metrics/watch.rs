@@ -1,4 +1,4 @@
-//! What entities and activities see, as metrics.
+//! The observations of entities and activities, as metrics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use interlock_domain::routing::Routing;
 use super::rejections::{self, RejectedAt};
 use super::{MetricName, Metrics};
 
-/// Makes metrics of what is seen.
+/// Converts observations to metrics.
 pub struct Watch {
     metrics: Metrics,
     routing: Arc<Routing>,

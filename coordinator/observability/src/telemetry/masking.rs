@@ -1,5 +1,5 @@
-//! Subscriber numbers are kept out of logs and traces, here and nowhere else: whatever leaves this process that way goes
-//! through [`masked`], the text of targets' errors, events and ids of resources included.
+//! Keeps subscriber numbers out of logs and traces. This is the only place: everything that leaves the process in a log or trace passes
+//! through [`masked`], including errors of targets, events and resource ids.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -10,17 +10,17 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::terminal;
 
-/// As many digits in a row may be a number: the shortest that one can call from abroad have seven.
+/// At least this many digits in a row may be a number: the shortest that can be called from abroad have seven.
 const DIGITS_MIN: usize = 7;
-/// The same within what looks like a hash or the id of a trace, where digits stand in a row by chance.
+/// The same within text that looks like a hash or a trace id, which has runs of digits by chance.
 const DIGITS_MIN_IN_HASH: usize = 10;
-/// How many digits are left, so that two numbers can be told apart by whoever knows them.
+/// How many digits stay, so that someone who knows two numbers can tell them apart.
 const DIGITS_SHOWN: usize = 2;
 
-/// What is looked at, in this order.
+/// The patterns, in the order of matching.
 static SUSPECTS: LazyLock<Regex> = LazyLock::new(|| {
     let suspects = [
-        // Ids of orders and requests are left as they are, and the escapes of workflow ids are no digits.
+        // Ids of orders and requests are kept, and the escapes of workflow ids are not digits.
         "(?<kept>[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|%[0-9a-fA-F]{2})",
         // A number as people write it: +1 (206) 555-1234.
         r"(?<written>\+[0-9](?:[ .()/-]{0,2}[0-9]){6,})",
@@ -33,10 +33,10 @@ static SUSPECTS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&suspects.join("|")).expect("a constant that is a pattern")
 });
 
-/// The same text with all that may be a subscriber's number (MSISDN, IMSI, ICCID) cut down to its last two digits:
-/// `***34`. UUIDs and times in milliseconds, as epochs are, stay.
+/// The same text with everything that may be a subscriber's number (MSISDN, IMSI, ICCID) shortened to its last two digits:
+/// `***34`. UUIDs and times in milliseconds, such as epochs, stay.
 ///
-/// An IMSI or number of fewer than seven digits is not recognised, nor is one that is spelled with letters.
+/// An IMSI or number of fewer than seven digits is not recognised, nor is one that is written in letters.
 pub fn masked(text: &str) -> Cow<'_, str> {
     SUSPECTS.replace_all(text, |found: &Captures<'_>| {
         let whole = &found[0];
@@ -54,7 +54,7 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// A word of letters and digits with its long runs of digits cut.
+/// A word of letters and digits with its long runs of digits shortened.
 fn masked_word(word: &str) -> String {
     let is_hex = word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let has_letter = word.bytes().any(|byte| byte.is_ascii_alphabetic());
@@ -83,10 +83,10 @@ fn cut(digits: &str) -> String {
     format!("***{}", &digits[digits.len() - DIGITS_SHOWN..])
 }
 
-/// Stderr, masked, for records of a log: one line each, with nothing in it that a terminal would obey.
+/// Stderr, masked, for log records: one line each, without anything that a terminal would interpret.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MaskedRecords {
-    /// Whether the records have colours of their own.
+    /// Whether the records contain colours.
     pub(super) has_colours: bool,
 }
 
@@ -99,7 +99,7 @@ impl<'a> MakeWriter<'a> for MaskedRecords {
 }
 
 impl Write for MaskedRecords {
-    /// A record comes as a whole, in one call.
+    /// The caller writes a whole record in one call.
     fn write(&mut self, record: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(record);
         io::stderr().write_all(terminal::record(&masked(&text), self.has_colours).as_bytes())?;

@@ -1,4 +1,4 @@
-//! What this process says of what it does: logs, as structured records on stderr, and traces, where a collector is named.
+//! Logs, as structured records on stderr, and traces, if a collector is configured.
 //! Both are masked ([`masked`]).
 
 mod masking;
@@ -54,11 +54,11 @@ impl Color {
     }
 }
 
-/// Sends this process's logs to stderr, and its traces to the collector that the OTEL_* variables name, if any. The first
-/// call in a process decides; later ones change nothing. To be called outside a Tokio runtime.
+/// Sends this process's logs to stderr, and its traces to the collector that the OTEL_* variables name, if any. Only the first
+/// call in a process has an effect. Call it outside a Tokio runtime.
 ///
 /// # Errors
-/// [`Fault`] `setting_invalid` where the level is none that can be read, or traces are wanted in a way that is not there.
+/// [`Fault`] `setting_invalid` if the level is invalid, or the OTEL_* variables ask for something unsupported.
 pub fn start(log: &LogSettings, color: Color) -> Result<(), Fault> {
     let filter = filter(&log.level)?;
     let has_colours = log.format == LogFormat::Text && color.on_stderr();
@@ -73,7 +73,7 @@ pub fn start(log: &LogSettings, color: Color) -> Result<(), Fault> {
         return Ok(());
     }
     std::panic::set_hook(Box::new(|panic| {
-        // What panics may speak of an event. Where stderr is gone too, nobody can be told.
+        // A panic's text may contain event data. If stderr is closed too, the text is lost.
         let text = format!("{panic}\n{}", std::backtrace::Backtrace::capture());
         let told = writeln!(std::io::stderr().lock(), "{}", terminal::lines(&masked(&text)));
         drop(told);
@@ -81,12 +81,12 @@ pub fn start(log: &LogSettings, color: Color) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Sends the traces that were not sent yet. To be called outside a Tokio runtime, when nothing more happens.
+/// Sends the traces that were not sent yet. Call it outside a Tokio runtime, at the very end.
 pub fn finish() {
     traces::finish();
 }
 
-/// The filter that a level or filter text means.
+/// The filter for a level or filter text.
 fn filter(level: &str) -> Result<EnvFilter, Fault> {
     EnvFilter::builder().parse(level).map_err(|error| {
         Fault::wrong_use(

@@ -1,4 +1,4 @@
-//! Traces: the spans of this process, sent to a collector over OTLP (HTTP, protobuf) where the usual OTEL_* variables say so.
+//! Traces: the spans of this process, sent to a collector over OTLP (HTTP, protobuf) if the usual OTEL_* variables say so.
 
 use std::env;
 use std::fmt;
@@ -20,14 +20,14 @@ use tracing_subscriber::{Layer, filter::LevelFilter};
 
 use super::masking::masked;
 
-/// How long what is left to send may take when the process ends.
+/// How long the last export may take when the process ends.
 const LAST_EXPORT_LIMIT: Duration = Duration::from_secs(5);
-/// Spans that only carry the fields of log records: what they do belongs to no one event's trace.
+/// Spans that only carry the fields of log records: their work belongs to no single event's trace.
 const NOT_EXPORTED: [&str; 2] = ["send", "notify"];
 
 static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
 
-/// Whether the environment asks for traces: an endpoint is set, and nothing turns them off.
+/// Whether the environment asks for traces: an endpoint is set, and no variable turns them off.
 pub(super) fn are_wanted() -> bool {
     let set = |name: &str| env::var(name).ok().filter(|value| !value.trim().is_empty());
     let is = |name: &str, value: &str| set(name).is_some_and(|set| set.eq_ignore_ascii_case(value));
@@ -36,17 +36,17 @@ pub(super) fn are_wanted() -> bool {
     has_endpoint && !is("OTEL_SDK_DISABLED", "true") && !is("OTEL_TRACES_EXPORTER", "none")
 }
 
-/// The layer that makes spans of Interlock's into OpenTelemetry's and sends them. To be called outside a Tokio runtime.
+/// The layer that converts Interlock's spans to OpenTelemetry's and sends them. Call it outside a Tokio runtime.
 ///
 /// # Errors
-/// [`Fault`] `setting_invalid` where the OTEL_* variables ask for what is not there.
+/// [`Fault`] `setting_invalid` if the OTEL_* variables ask for something unsupported.
 pub(super) fn layer<S>() -> Result<impl Layer<S> + Send + Sync, Fault>
 where
     S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
 {
     let provider = provider()?;
     let tracer = provider.tracer("interlock");
-    // Kept to send what is left when the process ends; of two starts the first one counts.
+    // Kept to send the remaining spans when the process ends; if there are two calls, the first one counts.
     let _is_first = PROVIDER.set(provider);
     let layer = tracing_opentelemetry::layer().with_tracer(tracer).with_location(false).with_threads(false);
     let is_ours = filter_fn(|metadata: &Metadata<'_>| {
@@ -75,7 +75,7 @@ fn provider() -> Result<SdkTracerProvider, Fault> {
     Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource()).build())
 }
 
-/// Who sends, as OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say; `interlock` where they do not.
+/// The sender, as OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say; `interlock` if they do not.
 fn resource() -> Resource {
     let is_named = env::var("OTEL_SERVICE_NAME").is_ok_and(|name| !name.is_empty())
         || env::var("OTEL_RESOURCE_ATTRIBUTES").is_ok_and(|attributes| attributes.contains("service.name="));
@@ -83,14 +83,14 @@ fn resource() -> Resource {
     if is_named { builder.build() } else { builder.with_service_name("interlock").build() }
 }
 
-/// Sends what is left. To be called outside a Tokio runtime, when nothing more happens in this process.
+/// Sends the remaining spans. Call it outside a Tokio runtime, when nothing more happens in this process.
 pub(super) fn finish() {
     if let Some(Err(error)) = PROVIDER.get().map(|provider| provider.shutdown_with_timeout(LAST_EXPORT_LIMIT)) {
         tracing::warn!(%error, "the last spans of a trace were not exported");
     }
 }
 
-/// Masks what it sends.
+/// Masks the spans that it sends.
 struct MaskedExporter<E>(E);
 
 impl<E: fmt::Debug> fmt::Debug for MaskedExporter<E> {

@@ -8,12 +8,12 @@ use interlock_domain::views::BulkResult;
 
 use super::{ActionWords, Actions, OrderAction, OrderRequest};
 
-/// Customers that are asked at a time. The orders of one are asked about one after the other.
+/// How many customers are asked at a time. The orders of one customer are handled one after the other.
 const CUSTOMERS_AT_A_TIME: usize = 8;
 
 impl Actions {
-    /// Takes an action on many orders, and says what became of each as it comes. Of several orders each has an action id of
-    /// its own, `{action_id}/{order_id}`: the whole can be done again.
+    /// Takes an action on many orders, and returns the result for each as it comes. If there are several orders, each has an action id of
+    /// its own, `{action_id}/{order_id}`, so that the whole can be repeated.
     pub fn on_orders(
         &self,
         tenant: &TenantId,
@@ -51,7 +51,7 @@ impl Actions {
     }
 }
 
-/// The orders of each customer, in their order, each once.
+/// The orders of each customer, in their order, without repetitions.
 fn grouped_by_customer(orders: Vec<OrderId>) -> BTreeMap<CustomerId, Vec<OrderId>> {
     let mut grouped: BTreeMap<CustomerId, Vec<OrderId>> = BTreeMap::new();
     for order in orders {

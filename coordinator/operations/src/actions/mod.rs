@@ -1,4 +1,4 @@
-//! A person's actions on orders and resources: one way for the gateway and the command line.
+//! A person's actions on orders and resources, for the gateway and the command line alike.
 
 mod bulk;
 mod order;
@@ -19,16 +19,16 @@ use thiserror::Error;
 
 use crate::inspection::{Inspection, InspectionError};
 
-/// The longest action id that a person may give, in bytes: one by filter has the order's id added.
+/// The longest action id from a person, in bytes: for an action by filter the order's id is added.
 pub const ACTION_ID_BYTES_MAX: usize = 128;
 
 /// Why an action was not taken.
 #[derive(Debug, Error)]
 pub enum ActionError {
-    /// What it is for cannot be reached.
+    /// Its object cannot be reached.
     #[error(transparent)]
     Unreached(#[from] InspectionError),
-    /// It is refused; nothing was changed.
+    /// It was refused; nothing was changed.
     #[error("{detail}")]
     Refused {
         /// Its stable code.
@@ -55,12 +55,12 @@ impl ActionError {
         }
     }
 
-    /// What cannot be an action at all.
+    /// A request that is not a valid action.
     fn bad(detail: impl Into<String>) -> Self {
         Self::Refused { code: ErrorCode::BadAction, detail: detail.into() }
     }
 
-    /// What an entity says; a code that this build does not know is told in the sentence.
+    /// An entity's refusal; a code that this build does not know goes into the sentence.
     fn of_entity(code: &ReasonCode, detail: String) -> Self {
         match code.known() {
             Some(code) => Self::Refused { code, detail },
@@ -87,10 +87,10 @@ impl From<ActionError> for Fault {
     }
 }
 
-/// Who acts, and why.
+/// The action id, the actor and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActionWords {
-    /// Names the action: the same again changes nothing.
+    /// Identifies the action: repeating it changes nothing.
     pub action_id: String,
     /// Who.
     pub actor: String,
@@ -99,7 +99,7 @@ pub struct ActionWords {
 }
 
 impl ActionWords {
-    /// Whether these can be such.
+    /// Checks that these are valid.
     ///
     /// # Errors
     /// `bad_action`.
@@ -118,7 +118,7 @@ impl ActionWords {
     }
 }
 
-/// Takes persons' actions to the entities.
+/// Sends persons' actions to the entities.
 #[derive(Clone)]
 pub struct Actions {
     installation: Installation,
@@ -131,7 +131,7 @@ impl Actions {
         Self { inspection: Inspection::new(installation.clone()), installation }
     }
 
-    /// A look at the same installation.
+    /// The inspection of the same installation.
     pub fn inspection(&self) -> &Inspection {
         &self.inspection
     }

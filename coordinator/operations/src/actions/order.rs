@@ -24,29 +24,29 @@ use crate::inspection::InspectionError;
 /// How long a customer's entity may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
-/// What a person wants done with an order.
+/// A person's action on an order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OrderAction {
-    /// Do the held steps again.
+    /// Run the held steps again.
     Retry,
-    /// Leave the held steps out.
+    /// Skip the held steps.
     Skip,
-    /// Correct fields of the event's data, and do the held steps that use them again.
+    /// Correct fields of the event's data, and run the held steps that use them again.
     Amend {
         /// The fields, each as a producer would send it.
         data: Map<String, Value>,
     },
     /// End it.
     Cancel,
-    /// Let its release go before its assign is granted.
+    /// Let its release run before its assign is granted.
     ReleaseFirst,
 }
 
 impl OrderAction {
-    /// The action of this name on the wire.
+    /// The action with this name on the wire.
     ///
     /// # Errors
-    /// `bad_action`: there is none of this name, or `data` are missing or too much.
+    /// `bad_action`: the name is unknown, or `data` is missing or not allowed.
     pub fn of_name(name: &str, data: Option<Map<String, Value>>) -> Result<Self, ActionError> {
         let action = match (name, data) {
             ("amend", Some(data)) => return Ok(Self::Amend { data }),
@@ -75,7 +75,7 @@ impl OrderAction {
         }
     }
 
-    /// What it says beside its name, as it travels with the action.
+    /// A digest of its content besides its name, as sent with the action.
     fn content(&self) -> Option<String> {
         match self {
             Self::Amend { data } => Some(content_of(&Value::Object(data.clone()))),
@@ -94,19 +94,19 @@ impl OrderAction {
 pub struct OrderRequest {
     /// The order.
     pub order_id: OrderId,
-    /// What is to be done.
+    /// The action.
     pub action: OrderAction,
-    /// Who and why.
+    /// Action id, actor and reason.
     pub words: ActionWords,
 }
 
-/// Whether the whole order waits for a person before it begins: then each of its steps does.
+/// Whether the whole order waits for a person before it starts: then each of its steps does.
 fn waits_as_a_whole(view: &OrderView) -> bool {
     let waiting = view.waiting_for.as_ref();
     waiting.is_some_and(|waiting| waiting.kind() == WaitKind::Person && waiting.step().is_none())
 }
 
-/// The id of the activity by which a step of an order calls its target, where that is paused in Temporal.
+/// The id of the activity with which a step of an order calls its target, if it is paused in Temporal.
 fn paused_call(view: &OrderView) -> Option<&str> {
     let WaitView { paused, call, .. } = view.waiting_for.as_ref()?;
     let is_call = paused.as_ref().is_some_and(|paused| paused.what == PausedWhat::Call);
@@ -132,10 +132,10 @@ fn amendable(view: &OrderView) -> Vec<AmendableStep<'_>> {
 }
 
 impl Actions {
-    /// Takes an action. The same action id again on the same order changes nothing, and says the state as it is now.
+    /// Takes an action. Repeating the action id on the same order changes nothing, and returns the present state.
     ///
     /// # Errors
-    /// [`ActionError`]; where it is `no_worker` or `temporal_unavailable` the action may be taken all the same, and asking
+    /// [`ActionError`]; after `no_worker` or `temporal_unavailable` the action may still be taken, and asking
     /// again with the same action id is safe.
     pub async fn on_order(&self, tenant: &TenantId, request: &OrderRequest) -> Result<ActionTaken, ActionError> {
         let OrderRequest { order_id, action, words } = request;
@@ -147,7 +147,7 @@ impl Actions {
             state,
             repeated,
         };
-        // Recorded first: whoever unpauses it is known. Where that fails, the same action again makes up for it.
+        // The action is recorded first, so that it is known who unpauses. If unpausing fails, repeating the action does it.
         let paused = paused_call(&view).filter(|_| *action == OrderAction::Retry);
         let content = action.content();
         let mark = Action::mark_of(&words.action_id, action.name(), (&words.actor, &words.reason), content.as_deref());
@@ -172,10 +172,10 @@ impl Actions {
         Ok(taken(done.state, done.repeated))
     }
 
-    /// What amending an order would change; nothing is changed by asking.
+    /// What amending an order would change; this changes nothing.
     ///
     /// # Errors
-    /// As [`Actions::on_order`], as far as the order's customer is not asked.
+    /// As [`Actions::on_order`], except the refusals of the order's customer.
     pub async fn amendment_of(
         &self,
         tenant: &TenantId,
@@ -231,7 +231,7 @@ impl Actions {
             paused_call,
             content,
         };
-        // An action is one order's and one caller's: the same id may be given for several.
+        // An action belongs to one order and one caller: the same id may be used for several.
         let id = format!("{order}/{}", action.mark());
         let answered = self.update(Update {
             what: &what,
@@ -241,7 +241,7 @@ impl Actions {
             argument: &action,
             limit: ANSWER_LIMIT,
         });
-        // The order was seen a moment ago: what its customer knows nothing of stands alone.
+        // The order was seen a moment ago: if its customer does not know it, it is a standalone order.
         let alone = || ActionError::Refused {
             code: ErrorCode::ActionOnOther,
             detail: "This order is standalone: it waits for no turn, and it belongs to no customer's entity."

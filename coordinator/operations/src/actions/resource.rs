@@ -12,7 +12,7 @@ use super::update::Update;
 use super::{ActionError, ActionWords, Actions};
 use crate::inspection::InspectionError;
 
-/// How long a forced release may take: the entity waits so long for the target and for the holder, and answers then.
+/// How long a forced release may take: the entity waits this long for the target and for the holder, and then answers.
 const ANSWER_LIMIT: Duration = Duration::from_millis(FORCE_LOOK_UP_WAIT_MS + FORCE_HOLDER_WAIT_MS + 6_000);
 
 /// A forced release.
@@ -20,17 +20,17 @@ const ANSWER_LIMIT: Duration = Duration::from_millis(FORCE_LOOK_UP_WAIT_MS + FOR
 pub struct ForceRequest {
     /// The resource.
     pub resource: ResourceId,
-    /// Whether to go on where the target has it registered to the holder still, or does not say.
+    /// Whether to continue even if the target still has it registered to the holder, or does not say.
     pub even_if_registered: bool,
-    /// Whether only what a customer of the tenant has: whoever asks has no right over the realm that tenants share.
+    /// Whether it is only allowed for leases of the tenant's own customers: the caller has no right over the realm that tenants share.
     pub own_only: bool,
-    /// Who and why.
+    /// Action id, actor and reason.
     pub words: ActionWords,
 }
 
 impl Actions {
-    /// Takes a resource from its holder. The target is asked first, then the holder; both are waited for only so long. The
-    /// same action id again changes nothing, and is answered as before.
+    /// Takes a resource from its holder. The target is asked first, then the holder; each for a limited time. Repeating the
+    /// same action id changes nothing, and returns the earlier answer.
     ///
     /// # Errors
     /// [`ActionError`]: among others `still_registered`, `holder_has_open_orders`, `authority_unanswered`,
@@ -52,12 +52,12 @@ impl Actions {
             tenant: tenant.clone(),
             policy,
         };
-        // Tenants that share a realm may give the same action id.
+        // Tenants that share a realm may use the same action id.
         let first_id = format!("{}/{}", tenant.encoded(), release.mark());
         let argument = ResourceAction::ForceRelease(release);
         let began = Instant::now();
         let what = format!("The resource {resource}");
-        // The first is recognised by the server where it is sent again; one that finds the run ending is another's matter.
+        // The server recognises a repetition of the first update; one that finds the run ending needs another id.
         let mut update_id = first_id.clone();
         loop {
             let answer = self.act_on_resource(tenant, resource, &update_id, &argument, &what).await?;

@@ -1,4 +1,4 @@
-//! One update of one entity, whose answer is waited for.
+//! One update of one entity, with its answer.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::inspection::InspectionError;
 
 /// One update.
 pub(crate) struct Update<'a, M> {
-    /// What it is for, in words.
+    /// Its object, in words.
     pub(crate) what: &'a str,
     /// The entity.
     pub(crate) entity: &'a EntityHandle,
     /// The update's name.
     pub(crate) name: &'a str,
-    /// Its id: the same one again in the same run is answered as the first was.
+    /// Its id: repeating it in the same run returns the first answer.
     pub(crate) id: &'a str,
     /// Its argument.
     pub(crate) argument: &'a M,
@@ -26,12 +26,12 @@ pub(crate) struct Update<'a, M> {
 }
 
 impl Actions {
-    /// Updates an entity that runs, and waits for its answer. While the entity cannot take it just now, because its run is
-    /// just ending or it is busy, it is asked again with the same id.
+    /// Updates a running entity, and waits for its answer. If the entity cannot accept it at the moment, because its run is
+    /// ending or it is busy, the update is repeated with the same id.
     ///
     /// # Errors
-    /// [`InspectionError`]: `never_seen` where no such entity runs, `no_worker` where nobody answers in time: the update
-    /// may be taken later all the same.
+    /// [`InspectionError`]: `never_seen` if no such entity runs, `no_worker` if no answer comes in time: the update
+    /// may still be accepted later.
     pub(crate) async fn update<M: Serialize + Sync, A: DeserializeOwned>(
         &self,
         update: Update<'_, M>,

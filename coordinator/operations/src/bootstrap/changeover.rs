@@ -1,54 +1,46 @@
-//! The change of the count of shards: entities that live on another queue than theirs are asked to move there.
+//! The change of the count of shards: entities on a queue that is no longer theirs are asked to move.
 //!
-//! Who is not asked moves all the same, when its run has become long: it is told in passing. This is for those that are idle.
+//! Entities that are not asked move anyway when their runs are long enough: other messages tell them. This is for idle ones.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use interlock_client::{EntityCallError, EntityHandle};
+use interlock_client::visibility::{self, ENTITIES_PER_PAGE};
+use interlock_client::{EntityCallError, EntityHandle, RunInfo, ServerError, task_queues};
 use interlock_connection::Installation;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{EntityRoute, QueueAssignment};
 use interlock_fault::Fault;
 use interlock_workflows::{StartArgument, names};
 use serde::Serialize;
-use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::enums::v1::TaskQueueType;
-use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
-use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInfo;
-use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    DescribeTaskQueueRequest, ListWorkflowExecutionsRequest,
-};
-use tonic::{IntoRequest, Status};
 use uuid::Uuid;
 
-/// How many entities a page of the list has: the most that the server gives.
-const PER_PAGE: i32 = 1_000;
 /// How many are asked at a time.
 const ASKED_AT_A_TIME: usize = 32;
-/// The pause between two looks: the list of entities is a moment behind.
+/// The pause between two looks: the list of entities lags a little.
 const PAUSE: Duration = Duration::from_secs(2);
-/// So often in a row nobody may be found elsewhere, before the change is over.
+/// How many looks in a row must find no entity on another queue before the change is over.
 const LOOKS_WITH_NOBODY: usize = 2;
 
-/// How far the change has come.
+/// The progress of the change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Changeover {
     /// The entities that run, at the last look.
     pub entities: usize,
-    /// How many of them live on another queue than theirs, by the queue on which they live, at the last look.
+    /// How many of them were on another queue than their own, by that queue, at the last look.
     pub elsewhere: BTreeMap<String, usize>,
     /// How many were asked to move, by this run of the command.
     pub asked: usize,
     /// The queues to which entities should move, and which no worker serves.
     pub unserved: BTreeSet<String>,
-    /// Whether nobody lives elsewhere any more, and the count is changed.
+    /// Whether no entity is on another queue any more, and the count is changed.
     pub over: bool,
 }
 
 impl Changeover {
-    /// Whether nobody lives elsewhere any more.
+    /// Whether no entity is on another queue any more.
     pub fn is_over(&self) -> bool {
         self.over
     }
@@ -76,10 +68,10 @@ impl Changeover {
     }
 }
 
-/// Looks again and again, and asks those to move that live elsewhere, each once, until none is left or the time is over.
+/// Looks repeatedly, and asks entities on another queue to move, each once, until none is left or the time is over.
 ///
 /// # Errors
-/// [`Fault`] `temporal_refused` where Temporal does not say who runs, or does not take what they are asked.
+/// [`Fault`] `temporal_refused` if Temporal does not list the entities, or does not accept the requests to them.
 pub(super) async fn carry_on(installation: &Installation, wait: Duration) -> Result<Changeover, Fault> {
     let until = Instant::now() + wait;
     let mut move_all = MoveAll { installation, served: BTreeMap::new(), asked: HashSet::new() };
@@ -98,7 +90,7 @@ pub(super) async fn carry_on(installation: &Installation, wait: Duration) -> Res
 
 struct MoveAll<'a> {
     installation: &'a Installation,
-    /// By namespace and queue, whether a worker serves it.
+    /// Whether a worker serves a queue, by namespace and queue.
     served: BTreeMap<(String, String), bool>,
     /// Namespaces and workflow ids.
     asked: HashSet<(String, String)>,
@@ -107,58 +99,50 @@ struct MoveAll<'a> {
 impl MoveAll<'_> {
     async fn look(&mut self) -> Result<Changeover, Fault> {
         let mut seen = Changeover::default();
+        let client = &self.installation.client;
+        let types = [
+            names::CUSTOMER_ENTITY,
+            names::RESOURCE_ENTITY,
+            names::TARGET_ENTITY,
+            names::TENANT_ENTITY,
+            names::RESOURCE_IMPORT,
+            // It is waited for: parts do not move.
+            names::RESOURCE_IMPORT_PART,
+        ];
+        let query = format!("WorkflowType IN ('{}') AND ExecutionStatus = 'Running'", types.join("', '"));
         for namespace in self.installation.namespaces() {
-            let mut request = ListWorkflowExecutionsRequest {
-                namespace: namespace.clone(),
-                page_size: PER_PAGE,
-                query: format!(
-                    "WorkflowType IN ('{}') AND ExecutionStatus = 'Running'",
-                    [
-                        names::CUSTOMER_ENTITY,
-                        names::RESOURCE_ENTITY,
-                        names::TARGET_ENTITY,
-                        names::TENANT_ENTITY,
-                        names::RESOURCE_IMPORT,
-                        // It is waited for: parts do not move.
-                        names::RESOURCE_IMPORT_PART,
-                    ]
-                    .join("', '")
-                ),
-                ..ListWorkflowExecutionsRequest::default()
-            };
+            let mut token = Vec::new();
             loop {
-                let mut client = self.installation.client.clone();
-                let page = client.list_workflow_executions(request.clone().into_request()).await;
-                let page = page.map_err(|status| refused("the list of entities", &status))?.into_inner();
-                let misplaced = self.misplaced(&namespace, &page.executions, &mut seen).await?;
+                let page = visibility::page(client, &namespace, &query, ENTITIES_PER_PAGE, token).await;
+                let page = page.map_err(|error| refused("the list of entities", &error))?;
+                let misplaced = self.misplaced(&namespace, page.runs, &mut seen).await?;
                 self.ask(misplaced).await?;
-                if page.next_page_token.is_empty() {
+                if page.next.is_empty() {
                     break;
                 }
-                request.next_page_token = page.next_page_token;
+                token = page.next;
             }
         }
         seen.asked = self.asked.len();
         Ok(seen)
     }
 
-    /// Counts the entities of a page, and says which of them live elsewhere, can move, and were not asked yet.
+    /// Counts the entities of a page, and returns those that are on another queue, can move, and were not asked yet.
     async fn misplaced(
         &mut self,
         namespace: &str,
-        page: &[WorkflowExecutionInfo],
+        page: Vec<RunInfo>,
         seen: &mut Changeover,
     ) -> Result<Vec<EntityRoute>, Fault> {
         let mut misplaced = Vec::new();
-        for info in page {
-            let Some(execution) = &info.execution else { continue };
-            // Of another installation, or of no tenant: nobody of ours.
-            let Some(route) = self.installation.routing.route_of(namespace, &execution.workflow_id) else { continue };
+        for run in page {
+            // It belongs to another installation, or to no tenant.
+            let Some(route) = self.installation.routing.route_of(namespace, &run.workflow_id) else { continue };
             seen.entities += 1;
-            if info.task_queue == route.task_queue {
+            if run.task_queue == route.task_queue {
                 continue;
             }
-            *seen.elsewhere.entry(info.task_queue.clone()).or_default() += 1;
+            *seen.elsewhere.entry(run.task_queue).or_default() += 1;
             if !self.is_served(namespace, &route.task_queue).await? {
                 seen.unserved.insert(route.task_queue);
             } else if self.asked.insert((namespace.to_owned(), route.workflow_id.clone())) {
@@ -168,20 +152,14 @@ impl MoveAll<'_> {
         Ok(misplaced)
     }
 
-    /// Whether a worker asks this queue for workflow tasks: nobody is sent where nobody would carry it out.
+    /// Whether a worker polls this queue for workflow tasks: no entity is sent to a queue that no worker serves.
     async fn is_served(&mut self, namespace: &str, queue: &str) -> Result<bool, Fault> {
         let place = (namespace.to_owned(), queue.to_owned());
         if let Some(served) = self.served.get(&place) {
             return Ok(*served);
         }
-        let request = DescribeTaskQueueRequest {
-            namespace: namespace.to_owned(),
-            task_queue: Some(TaskQueue { name: queue.to_owned(), ..TaskQueue::default() }),
-            task_queue_type: TaskQueueType::Workflow.into(),
-            ..DescribeTaskQueueRequest::default()
-        };
-        let described = self.installation.client.clone().describe_task_queue(request.into_request()).await;
-        let pollers = described.map_err(|status| refused(queue, &status))?.into_inner().pollers;
+        let pollers = task_queues::pollers(&self.installation.client, namespace, queue, TaskQueueType::Workflow).await;
+        let pollers = pollers.map_err(|error| refused(queue, &error))?;
         self.served.insert(place, !pollers.is_empty());
         Ok(!pollers.is_empty())
     }
@@ -190,22 +168,22 @@ impl MoveAll<'_> {
         let (entities, generation) = (&self.installation.entities, self.installation.routing.settings().generation);
         let asked = futures_util::stream::iter(misplaced.into_iter().map(|route| async move {
             let queue_assignment = QueueAssignment { generation, task_queue: route.task_queue.clone() };
-            // Who is signalled runs: the start argument is never used.
+            // The entity runs, so the start argument is never used.
             let start = StartArgument { tenant_id: String::new(), entity_id: String::new() };
             let entity = EntityHandle { route, start };
             entities.signal(&entity, names::MOVE_TO, &queue_assignment, &Uuid::new_v4().to_string()).await
         }));
         let answers: Vec<Result<_, EntityCallError>> = asked.buffer_unordered(ASKED_AT_A_TIME).collect().await;
         for answer in answers {
-            // One that does not run any more has no queue.
+            // One that no longer runs has no queue.
             let _delivery = answer.map_err(|error| Fault::failed(error.code(), format!("{error}.")))?;
         }
         Ok(())
     }
 }
 
-fn refused(what: &str, status: &Status) -> Fault {
-    Fault::failed(ErrorCode::TemporalRefused, format!("Temporal did not return {what}: {}.", status.message()))
+fn refused(what: &str, error: &ServerError) -> Fault {
+    Fault::failed(ErrorCode::TemporalRefused, format!("Temporal did not return {what}: {}.", error.message()))
 }
 
 #[cfg(test)]

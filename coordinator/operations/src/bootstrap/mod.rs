@@ -1,7 +1,7 @@
 //! Preparing a Temporal cluster: namespaces, search attributes, the record of the installation, schedules, the rates of
-//! targets' queues, and the change of the count of shards. All of it may be done again and again.
+//! targets' queues, and the change of the count of shards. All of it can be repeated.
 //!
-//! On Temporal Cloud namespaces and search attributes are made elsewhere: what is refused is told, and the rest is done.
+//! On Temporal Cloud namespaces and search attributes are created elsewhere: refusals are reported, and the rest is done.
 
 mod changeover;
 mod namespace;
@@ -22,22 +22,22 @@ pub use report::{BootstrapReport, Deed, DeedOutcome, Thing};
 use crate::schedules;
 use crate::targets::Targets;
 
-/// How long what is over is kept in a namespace that is made here: as long as duplicates are recognised, which for unordered
-/// events rests on it.
+/// The retention of a namespace that is created here: as long as duplicates are recognised. For unordered events,
+/// recognising duplicates depends on it.
 pub const RETENTION_DEFAULT: Duration = Duration::from_hours(30 * 24);
 
-/// What is to be prepared, and how.
+/// What to prepare, and how.
 #[derive(Debug, Clone)]
 pub struct BootstrapOptions {
-    /// The count of shards from now on; what is recorded where none is named.
+    /// The count of shards from now on; if none, the recorded one stays.
     pub shards: Option<ShardCount>,
-    /// The count of a new installation where neither this nor the settings name one.
+    /// The count of a new installation if neither this nor the settings name one.
     pub usual_shards: ShardCount,
-    /// How long histories of ended runs are kept in namespaces that are made.
+    /// The retention of namespaces that are created.
     pub retention: Duration,
-    /// How long it waits for entities to move while the count changes.
+    /// How long to wait for entities to move while the count changes.
     pub wait: Duration,
-    /// Whether it only looks.
+    /// Whether to only look.
     pub dry_run: bool,
 }
 
@@ -53,11 +53,11 @@ impl Default for BootstrapOptions {
     }
 }
 
-/// Prepares the namespaces of the installation that these settings make, and says what it did and found. What is refused does
-/// not end it.
+/// Prepares the namespaces of the installation with these settings, and reports what it did and found. Refusals by Temporal do
+/// not stop it.
 ///
 /// # Errors
-/// [`Fault`] `prefix_disagrees` or `shard_count_disagrees` where another installation, or another count, is recorded; those
+/// [`Fault`] `prefix_disagrees` or `shard_count_disagrees` if another installation, or another count, is recorded; those
 /// of the settings; `record_unreadable`.
 pub async fn bootstrap(
     flags: &ConnectionFlags,
@@ -79,7 +79,7 @@ pub async fn bootstrap(
     let records = record::read_all(client, usable.iter().cloned()).await?;
     let wanted = to_record(&records, &settings.prefix, options.shards, settings.queue_shards, options.usual_shards)
         .map_err(|disagreement| record::disagreement_fault(&disagreement))?;
-    // Settings that do not fit the count are told before anything is written.
+    // Settings that do not fit the count are reported before anything is written.
     let _fits = settings.routing_as_recorded(catalog, &client.namespace(), &wanted)?;
     for name in &usable {
         done.extend(namespace::ensure_search_attributes(client, name, options.dry_run).await);
@@ -142,16 +142,16 @@ async fn finish_record(
     }
 }
 
-/// A schedule that is there stays as it is while the count changes: whoever serves the jobs queues moves it when it starts
-/// again, and until then the old queue is served for sure.
+/// An existing schedule stays unchanged while the count changes: the jobs workers move it when they start
+/// again, and until then the old queue is certainly served.
 async fn ensure_sweep(installation: &Installation, namespace: &str, is_changing: bool, dry_run: bool) -> Deed {
     let deed = Deed::of(namespace, Thing::Schedule, schedules::sweep_id(installation));
     if dry_run {
         return match schedules::has_sweep(installation, namespace).await {
             Ok(true) => deed,
             Ok(false) => deed.with(DeedOutcome::WouldMake),
-            // Of a namespace that is not there yet.
-            Err(status) => deed.with(DeedOutcome::WouldMake).with_detail(status.message().to_owned()),
+            // The namespace does not exist yet.
+            Err(error) => deed.with(DeedOutcome::WouldMake).with_detail(error.message().into_owned()),
         };
     }
     match schedules::make_sweep(installation, namespace).await {
@@ -159,13 +159,13 @@ async fn ensure_sweep(installation: &Installation, namespace: &str, is_changing:
         Ok(false) if is_changing => deed,
         Ok(false) => match schedules::update_sweep(installation, namespace).await {
             Ok(()) => deed,
-            Err(status) => deed.refused(&status, "Allow this client to change schedules, then run it again."),
+            Err(error) => deed.refused(&error, "Allow this client to change schedules, then run it again."),
         },
-        Err(status) => deed.refused(&status, "Allow this client to create schedules, then run it again."),
+        Err(error) => deed.refused(&error, "Allow this client to create schedules, then run it again."),
     }
 }
 
-/// The rates of the targets' queues: their entities see to them, which are told what is configured.
+/// The rates of the targets' queues: the target entities set them, when they get the configuration.
 async fn ensure_rates(installation: &Installation, dry_run: bool) -> Vec<Deed> {
     let targets = Targets::new(installation.clone());
     let namespace = &installation.routing.settings().namespace;

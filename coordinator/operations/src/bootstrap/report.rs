@@ -1,51 +1,51 @@
-//! What a bootstrap did and found, as data and for a person.
+//! The result of a bootstrap, as data and for a person.
 
 use std::fmt::Write;
 
+use interlock_client::ServerError;
 use interlock_domain::routing::InstallationRecord;
 use serde::Serialize;
-use tonic::Status;
 
 use super::changeover::Changeover;
 
-/// What a bootstrap did and found.
+/// The result of a bootstrap.
 #[derive(Debug, Clone, Serialize)]
 pub struct BootstrapReport {
     /// The prefix of the task queues.
     pub prefix: String,
     /// The count of shards.
     pub shards: u16,
-    /// The counts before, while entities may still live on queues by them.
+    /// The earlier counts, while entities may still be on queues of these counts.
     pub shards_before: Vec<u16>,
     /// Whether it only looked.
     pub dry_run: bool,
-    /// One by one.
+    /// The results, one for each thing.
     pub done: Vec<Deed>,
-    /// How far the change of the count has come; none where it does not change, or nobody looked.
+    /// The progress of the change of the count; none if the count does not change, or was not checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changeover: Option<Changeover>,
 }
 
-/// One thing that is to be there.
+/// One thing that must exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Deed {
-    /// In which namespace.
+    /// The namespace.
     pub namespace: String,
     /// What kind of thing.
     pub what: Thing,
-    /// Its name, or what it says.
+    /// Its name, or its content.
     pub name: String,
-    /// What became of it.
+    /// The result.
     pub outcome: DeedOutcome,
-    /// More on that.
+    /// Details.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// What to do next, where it is not there or not as it should be.
+    /// What to do next, if it is missing or wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
-/// What kind of thing a bootstrap sees to.
+/// The kinds of things that a bootstrap prepares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Thing {
@@ -61,19 +61,19 @@ pub enum Thing {
     Queue,
 }
 
-/// What became of a thing.
+/// The result for one thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeedOutcome {
-    /// It was there.
+    /// It existed.
     Found,
-    /// It was made.
+    /// It was created.
     Made,
-    /// It was there and is another now.
+    /// It existed and was changed.
     Changed,
-    /// Whoever sees to it was told.
+    /// The entity that maintains it was told.
     Told,
-    /// It would be made.
+    /// It would be created.
     WouldMake,
     /// It would be changed.
     WouldChange,
@@ -90,7 +90,7 @@ impl DeedOutcome {
         if dry_run { Self::WouldChange } else { Self::Changed }
     }
 
-    /// Whether nothing was done, since it only looks.
+    /// Whether it was not done because bootstrap only looks.
     pub(super) fn is_intention(self) -> bool {
         matches!(self, Self::WouldMake | Self::WouldChange)
     }
@@ -134,7 +134,7 @@ impl Deed {
         Self { detail: Some(detail), ..self }
     }
 
-    /// It is there, and something about it is to be known.
+    /// It exists, with a warning.
     pub(super) fn with_warning(self, detail: String, next: &str) -> Self {
         Self { detail: Some(detail), next: Some(next.to_owned()), ..self }
     }
@@ -143,8 +143,12 @@ impl Deed {
         Self { outcome: DeedOutcome::NotDone, detail: Some(detail), next: Some(next.to_owned()), ..self }
     }
 
-    pub(super) fn refused(self, status: &Status, next: &str) -> Self {
-        self.failed(format!("{}: {}", status.code(), status.message()), next)
+    pub(super) fn refused(self, error: &ServerError, next: &str) -> Self {
+        let detail = match error.status() {
+            Some(status) => format!("{}: {}", status.code(), status.message()),
+            None => error.to_string(),
+        };
+        self.failed(detail, next)
     }
 }
 
@@ -160,22 +164,22 @@ impl BootstrapReport {
         }
     }
 
-    /// The change of the count is over.
+    /// Records that the change of the count is over.
     pub(super) fn settle(&mut self, record: &InstallationRecord) {
         self.shards_before = record.before.iter().map(|count| count.get()).collect();
     }
 
-    /// Whether all is there that is to be there.
+    /// Whether everything exists that must exist.
     pub fn is_complete(&self) -> bool {
         self.done.iter().all(|deed| deed.outcome != DeedOutcome::NotDone)
     }
 
-    /// The first thing that is not there, in a sentence.
+    /// The first thing that could not be done, in a sentence.
     pub fn first_not_done(&self) -> Option<String> {
         self.done.iter().find(|deed| deed.outcome == DeedOutcome::NotDone).map(Deed::words)
     }
 
-    /// All of it, for a person.
+    /// The whole report, for a person.
     pub fn words(&self) -> String {
         let mut text = String::new();
         let mut line = |words: String| {
@@ -218,13 +222,15 @@ impl Deed {
 mod tests {
     use interlock_domain::routing::{QueuePrefix, ShardCount};
 
+    use tonic::Status;
+
     use super::*;
 
     #[test]
     fn what_could_not_be_done_is_said_with_what_to_do_and_the_rest_is_said_too() {
         let record = InstallationRecord::new(QueuePrefix::default(), ShardCount::ONE);
         let namespace = Deed::of("blue", Thing::Namespace, "blue".to_owned());
-        let denied = Status::permission_denied("not here");
+        let denied = ServerError::from(Status::permission_denied("not here"));
         let attribute = Deed::of("blue", Thing::SearchAttribute, "InterlockTenant".to_owned());
         let done = vec![namespace.clone(), attribute.refused(&denied, "Make it in the console.")];
         let report = BootstrapReport::new(&record, false, done);

@@ -15,14 +15,14 @@ use crate::inspection::{Inspection, InspectionError};
 /// How many resources are asked at a time.
 const LINES_AT_ONCE: usize = 16;
 
-/// Looks at what an import would do.
+/// Finds out what an import would do.
 pub struct DryRun {
     installation: Installation,
     inspection: Inspection,
     tenant: TenantId,
 }
 
-/// What would become of a line.
+/// The result that a line would have.
 enum Line {
     Seeded,
     Unchanged,
@@ -30,12 +30,12 @@ enum Line {
 }
 
 impl DryRun {
-    /// Looks through this installation's connection.
+    /// Uses this installation's connection.
     pub fn new(installation: Installation, tenant: TenantId) -> Self {
         Self { inspection: Inspection::new(installation.clone()), installation, tenant }
     }
 
-    /// What would become of each line. Nothing is started and nothing is changed.
+    /// The result that each line would have. Nothing is started or changed.
     ///
     /// # Errors
     /// [`Fault`] `list_unreadable`, or that of a resource that cannot be asked.
@@ -82,7 +82,7 @@ impl DryRun {
     }
 }
 
-/// What a resource that shows itself so would answer.
+/// The answer that a resource with this view would give.
 fn judged(view: &ResourceView, tenant: &TenantId, customer: &str) -> Line {
     let holder = view.holder.as_ref();
     match holder.and_then(|holder| holder.customer_id.as_ref().map(|customer| (&holder.tenant_id, customer))) {

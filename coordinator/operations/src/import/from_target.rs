@@ -1,4 +1,4 @@
-//! A list that a target is read for: who it has registered, and which customers those are.
+//! An import list that is read from a target: who has each resource, and which customers those are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,22 +11,22 @@ use interlock_domain::outcome::Outcome;
 use interlock_fault::Fault;
 use tempfile::NamedTempFile;
 
-/// The columns of a list of customers, as its first line names them.
+/// The columns of a list of customers, as in its first line.
 const COLUMNS: [&str; 2] = ["party", "customer"];
 
-/// What was read from a target.
+/// The list that was read from a target.
 #[derive(Debug)]
 pub struct TargetList {
     /// A list 'kind,id,customer', sorted, so that the same content is the same import.
     pub file: NamedTempFile,
-    /// Resources that are left out. They stand on no line: their number is 0.
+    /// Resources that are left out. They belong to no line: their number is 0.
     pub left_out: Vec<LineProblem>,
 }
 
-/// Reads the list of customers: which customer each party is, as the target names them (an IMSI).
+/// Reads the list of customers: which customer each party is, with the target's names for parties (an IMSI).
 ///
 /// # Errors
-/// [`Fault`] `list_unreadable`, also for a line without two fields and for a party that is named twice with different customers.
+/// [`Fault`] `list_unreadable`, also for a line without two fields and for a party that is listed for two customers.
 pub fn read_customers(path: &Path) -> Result<BTreeMap<String, String>, Fault> {
     let unreadable = |reason: &dyn std::fmt::Display| {
         Fault::wrong_use(
@@ -51,10 +51,10 @@ pub fn read_customers(path: &Path) -> Result<BTreeMap<String, String>, Fault> {
     Ok(customers)
 }
 
-/// Reads all that a target has registered of a kind, and writes the list of it.
+/// Reads everything of a kind that a target has registered, and writes it as a list.
 ///
 /// # Errors
-/// [`Fault`] where the target cannot be read, or the list cannot be written.
+/// [`Fault`] if the target cannot be read, or the list cannot be written.
 pub async fn read_target(
     adapter: &dyn Adapter,
     kind: &ResourceKind,

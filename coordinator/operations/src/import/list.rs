@@ -1,4 +1,4 @@
-//! A list of who has what: CSV, read as a stream and cut into parts, the same parts each time.
+//! A list of who has what: CSV, read as a stream and divided into parts, always into the same ones.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
@@ -9,9 +9,9 @@ use interlock_domain::import::{LineProblem, ListedLease, PART_BYTES_MAX, PART_LI
 use interlock_fault::Fault;
 use sha2::{Digest, Sha256};
 
-/// The columns, as the first line names them.
+/// The columns, as in the first line.
 const COLUMNS: [&str; 3] = ["kind", "id", "customer"];
-/// The longest line: more than the limits of its three ids together.
+/// The longest line, in bytes: more than the limits of its three ids together.
 const LINE_BYTES_MAX: usize = 4 * 1024;
 
 /// A list that can be read as often as needed.
@@ -29,7 +29,7 @@ pub struct ListPart {
     pub number: u64,
     /// Its lines.
     pub leases: Vec<ListedLease>,
-    /// Lines that cannot be read, from the end of the part before to the end of this one.
+    /// Lines that cannot be read, from the end of the previous part to the end of this one.
     pub bad: Vec<LineProblem>,
 }
 
@@ -55,7 +55,7 @@ impl ListFile {
         Ok(Self { path: path.to_owned(), lines_per_part, digest: hex::encode(&digest.finalize()[..16]) })
     }
 
-    /// Names its content: 32 hexadecimal digits.
+    /// Identifies its content: 32 hexadecimal digits.
     pub fn digest(&self) -> &str {
         &self.digest
     }
@@ -63,7 +63,7 @@ impl ListFile {
     /// Its parts, in order. Only one is in memory at a time.
     ///
     /// # Errors
-    /// [`Fault`] `list_unreadable`, also where the first line does not name the columns; each part may end in one.
+    /// [`Fault`] `list_unreadable`, also if the first line does not name the columns; every part may end with one.
     pub fn parts(&self) -> Result<impl Iterator<Item = Result<ListPart, Fault>> + Send + use<>, Fault> {
         let file = File::open(&self.path).map_err(|error| unreadable(&self.path, &error))?;
         let mut rows = rows(BufReader::new(file)).peekable();
@@ -77,7 +77,7 @@ impl ListFile {
             let mut part = ListPart { number, ..ListPart::default() };
             let mut bytes = 0;
             while part.leases.len() < lines_per_part {
-                // What would make the part too large begins the next one.
+                // A row that would make the part too large starts the next one.
                 let too_large = |row: &Row| bytes > 0 && bytes + row.fields.as_slice().len() > PART_BYTES_MAX;
                 if rows.peek().is_some_and(|row| row.as_ref().is_ok_and(too_large)) {
                     break;
@@ -104,12 +104,12 @@ impl ListFile {
 struct Row {
     /// Its number, from 1.
     line: u64,
-    /// What stands between the commas.
+    /// The fields between the commas.
     fields: csv::ByteRecord,
 }
 
-/// The rows of a list. Each line is read by itself: an id has no line break, and a reader of several lines does not say on which
-/// of them a row begins where empty ones come before.
+/// The rows of a list. Each line is read separately: an id has no line break, and a reader of several lines does not report on which
+/// line a row starts if empty lines come before it.
 fn rows(list: impl BufRead + Send) -> impl Iterator<Item = Result<Row, csv::Error>> + Send {
     let mark = b"\xef\xbb\xbf";
     (1..).zip(list.split(b'\n')).filter_map(move |(line, read)| {
@@ -133,7 +133,7 @@ fn rows(list: impl BufRead + Send) -> impl Iterator<Item = Result<Row, csv::Erro
     })
 }
 
-/// What a row says.
+/// Reads the lease of a row.
 fn lease(Row { line, fields: row }: &Row) -> Result<ListedLease, LineProblem> {
     let line = *line;
     let bad = |detail: String| LineProblem { line, code: ErrorCode::LineMalformed.into(), detail };

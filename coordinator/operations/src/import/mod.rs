@@ -1,5 +1,5 @@
-//! Imports of leases: a list of who has what, for the day on which Interlock is switched on. The list is read here, in parts;
-//! the workflow `ResourceImport` has them imported.
+//! Imports of leases: a list of who has what, for the day on which Interlock goes live. The list is read here, in parts;
+//! the workflow `ResourceImport` imports them.
 
 mod dry_run;
 mod from_target;
@@ -13,12 +13,12 @@ pub use runner::ImportRunner;
 
 use interlock_domain::import::{ImportTally, LineProblem};
 
-/// Is told what becomes of an import, as it goes.
+/// Receives the progress of an import.
 pub trait ImportTold {
-    /// A line was not taken.
+    /// A line was not imported.
     fn problem(&mut self, problem: &LineProblem);
-    /// So many lines are done by now, and what became of them.
+    /// This many lines are done, with these results.
     fn reached(&mut self, lines: u64, tally: &ImportTally);
-    /// Something that a person should know.
+    /// A sentence for a person.
     fn notice(&mut self, sentence: &str);
 }

@@ -1,10 +1,11 @@
-//! Bringing a list to its workflow, part by part, and waiting for what becomes of them. Interrupted, the same list goes on
-//! where it was: the workflow knows which parts it has.
+//! Sends a list to its workflow, part by part, and waits for the results. After an interruption, the same list continues
+//! where it stopped: the workflow knows which parts it has.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use interlock_client::{EntityCallError, EntityHandle};
+use interlock_client::runs::{self, DescribedRun};
+use interlock_client::{EntityCallError, EntityHandle, ServerError, histories};
 use interlock_connection::Installation;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{TenantId, Timestamp};
@@ -14,16 +15,7 @@ use interlock_workflows::{StartArgument, names, pack, part_workflow_id};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use temporalio_client::grpc::WorkflowService;
-use temporalio_common::data_converters::{SerializationContextData, WorkflowSerializationContext};
-use temporalio_common::protos::temporal::api::common::v1::{Payload, WorkflowExecution};
-use temporalio_common::protos::temporal::api::enums::v1::{HistoryEventFilterType, WorkflowExecutionStatus};
-use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
-use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInfo;
-use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse, GetWorkflowExecutionHistoryRequest,
-};
-use tonic::{Code, IntoRequest, Status};
+use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus;
 use uuid::Uuid;
 
 use super::{ImportTold, ListFile, ListPart};
@@ -32,20 +24,20 @@ use crate::inspection::InspectionError;
 
 /// How long the workflow may take to answer one call.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-/// For how long a call is made again.
+/// For how long a call is repeated.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// How often it is looked how far a part is.
+/// How often to check the progress of a part.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// For how long nothing may happen before somebody is told.
+/// After what time without progress a person is told.
 const QUIET_MAX: Duration = Duration::from_secs(30);
 
-/// Brings lists of one tenant.
+/// Sends lists of one tenant.
 pub struct ImportRunner {
     installation: Installation,
     tenant: TenantId,
 }
 
-/// How far an import is, as its workflow says.
+/// The state of an import, as its workflow reports it.
 #[derive(Debug, Deserialize)]
 struct ImportProgress {
     began_at: Timestamp,
@@ -55,34 +47,34 @@ struct ImportProgress {
     waiting: Option<u64>,
 }
 
-/// How far a part is.
+/// The state of a part.
 enum PartState {
-    /// So many of its lines are done.
+    /// This many of its lines are done.
     UnderWay(u64),
     Over(PartReport),
     /// It ended before it was done.
     Failed,
-    /// Nobody knows it: it has not begun, or was forgotten since.
+    /// It has not started, or was already forgotten.
     Unknown,
 }
 
-/// The first thing of what an activity's heartbeat says.
+/// The first element of the heartbeat details of an activity.
 #[derive(Deserialize)]
 struct Reached {
     lines: u64,
 }
 
 impl ImportRunner {
-    /// Brings lists through this installation's connection.
+    /// Uses this installation's connection.
     pub fn new(installation: Installation, tenant: TenantId) -> Self {
         Self { installation, tenant }
     }
 
-    /// Imports a list, or what is left of it, and says what became of all its lines. Lines of parts that were done before
-    /// this call are told again, as long as Temporal keeps their workflows.
+    /// Imports a list, or what is left of it, and returns the results of all its lines. Lines of parts that were done before
+    /// this call are reported again, as long as Temporal keeps their workflows.
     ///
     /// # Errors
-    /// [`Fault`] `list_unreadable`, `import_stalled` or `import_part_failed`; the same list again goes on where it was.
+    /// [`Fault`] `list_unreadable`, `import_stalled` or `import_part_failed`; the same list then continues where it stopped.
     pub async fn run(&self, list: &ListFile, told: &mut (dyn ImportTold + Send)) -> Result<ImportTally, Fault> {
         let import = self.import(list.digest());
         let progress: ImportProgress = self.call(&import, names::BEGIN, &begins()).await?;
@@ -99,7 +91,7 @@ impl ImportRunner {
         }
         let UnderWay { done, .. } = under_way;
         let bad = done.bad;
-        // Where it is over, somebody else who brought the same list said so.
+        // If the import is over, another command that sent the same list has completed it.
         let _progress: Option<ImportProgress> =
             self.call_running(&import, names::COMPLETE, &json!({ "parts": parts })).await?;
         let mut tally: ImportTally = self.result_of_import(&import).await?;
@@ -112,8 +104,8 @@ impl ImportRunner {
         EntityHandle { route: self.installation.routing.import(&self.tenant, digest), start }
     }
 
-    /// Calls the import's workflow, which is started where it does not run; again where it does not answer. A call means the
-    /// same however often it is made.
+    /// Calls the import's workflow, starting it if it does not run; repeats the call if there is no answer. A repeated call
+    /// has no further effect.
     async fn call<M: Serialize + Sync, A: DeserializeOwned>(
         &self,
         import: &EntityHandle,
@@ -137,8 +129,8 @@ impl ImportRunner {
         }
     }
 
-    /// Calls the import's workflow where it runs; none where it does not, since it is over. What is for one import must not begin
-    /// another one, which nobody would bring any parts.
+    /// Calls the import's workflow if it runs; none if it does not, because it is over. A call for one import must not start
+    /// another one, which would never get its parts.
     async fn call_running<A: DeserializeOwned>(
         &self,
         import: &EntityHandle,
@@ -171,13 +163,15 @@ impl ImportRunner {
     async fn result_of_import(&self, import: &EntityHandle) -> Result<ImportTally, Fault> {
         let began = Instant::now();
         loop {
-            match self.status(import, &import.route.workflow_id).await {
-                Ok(Some((WorkflowExecutionStatus::Completed, _))) => {
-                    return self.result(import, &import.route.workflow_id).await.map_err(|reason| stalled(&reason));
+            let described = self.describe(import, &import.route.workflow_id).await;
+            match described.map(|described| described.map(|described| described.run.status)) {
+                Ok(Some(WorkflowExecutionStatus::Completed)) => {
+                    let result = self.result(import, &import.route.workflow_id).await;
+                    return result.map_err(|error| stalled(&error.message()));
                 }
-                Ok(Some((WorkflowExecutionStatus::Running | WorkflowExecutionStatus::ContinuedAsNew, _)) | None) => {}
-                Ok(Some((status, _))) => return Err(stalled(&format!("its workflow is {}", status.as_str_name()))),
-                Err(status) if began.elapsed() > PATIENCE => return Err(stalled(status.message())),
+                Ok(Some(WorkflowExecutionStatus::Running | WorkflowExecutionStatus::ContinuedAsNew) | None) => {}
+                Ok(Some(status)) => return Err(stalled(&format!("its workflow is {}", status.as_str_name()))),
+                Err(error) if began.elapsed() > PATIENCE => return Err(stalled(&error.message())),
                 Err(_) => {}
             }
             if began.elapsed() > PATIENCE {
@@ -187,82 +181,49 @@ impl ImportRunner {
         }
     }
 
-    async fn part_state(&self, import: &EntityHandle, began_at: Timestamp, number: u64) -> Result<PartState, Status> {
+    async fn part_state(
+        &self,
+        import: &EntityHandle,
+        began_at: Timestamp,
+        number: u64,
+    ) -> Result<PartState, ServerError> {
         let workflow_id = part_workflow_id(&import.route.workflow_id, began_at, number);
-        match self.status(import, &workflow_id).await? {
-            None => Ok(PartState::Unknown),
-            Some((WorkflowExecutionStatus::Completed, _)) => {
-                let report = self.result(import, &workflow_id).await.map_err(Status::unknown)?;
-                Ok(PartState::Over(report))
-            }
-            Some((WorkflowExecutionStatus::Running, described)) => {
-                let heartbeat =
-                    described.pending_activities.into_iter().find_map(|activity| activity.heartbeat_details);
-                let payloads = heartbeat.map(|details| details.payloads).unwrap_or_default();
-                let reached = self.read::<Option<Reached>>(payloads).await.ok().flatten();
+        let Some(described) = self.describe(import, &workflow_id).await? else { return Ok(PartState::Unknown) };
+        match described.run.status {
+            WorkflowExecutionStatus::Completed => self.result(import, &workflow_id).await.map(PartState::Over),
+            WorkflowExecutionStatus::Running => {
+                let reached: Option<Reached> = described.heartbeat(&self.installation.client).await.flatten();
                 Ok(PartState::UnderWay(reached.map_or(0, |reached| reached.lines)))
             }
-            Some(_) => Ok(PartState::Failed),
+            _ => Ok(PartState::Failed),
         }
     }
 
-    async fn status(
+    async fn describe(&self, import: &EntityHandle, workflow_id: &str) -> Result<Option<DescribedRun>, ServerError> {
+        runs::describe(&self.installation.client, &import.route.namespace, workflow_id).await
+    }
+
+    /// The result of a workflow that has ended.
+    async fn result<A: DeserializeOwned + 'static>(
         &self,
         import: &EntityHandle,
         workflow_id: &str,
-    ) -> Result<Option<(WorkflowExecutionStatus, DescribeWorkflowExecutionResponse)>, Status> {
-        let request = DescribeWorkflowExecutionRequest {
-            namespace: import.route.namespace.clone(),
-            execution: Some(execution(workflow_id)),
-        };
-        match self.installation.client.clone().describe_workflow_execution(request.into_request()).await {
-            Ok(answer) => {
-                let answer = answer.into_inner();
-                let status = answer.workflow_execution_info.as_ref().map(WorkflowExecutionInfo::status);
-                Ok(status.map(|status| (status, answer)))
-            }
-            Err(status) if status.code() == Code::NotFound => Ok(None),
-            Err(status) => Err(status),
-        }
-    }
-
-    /// What a workflow that is over answered.
-    async fn result<A: DeserializeOwned>(&self, import: &EntityHandle, workflow_id: &str) -> Result<A, String> {
-        let request = GetWorkflowExecutionHistoryRequest {
-            namespace: import.route.namespace.clone(),
-            execution: Some(execution(workflow_id)),
-            history_event_filter_type: HistoryEventFilterType::CloseEvent.into(),
-            ..Default::default()
-        };
-        let answer = self.installation.client.clone().get_workflow_execution_history(request.into_request()).await;
-        let history = answer.map_err(|status| status.message().to_owned())?.into_inner().history.unwrap_or_default();
-        match history.events.into_iter().last().and_then(|event| event.attributes) {
-            Some(Attributes::WorkflowExecutionCompletedEventAttributes(completed)) => {
-                self.read(completed.result.map(|result| result.payloads).unwrap_or_default()).await
-            }
-            _ => Err("its workflow did not answer".to_owned()),
-        }
-    }
-
-    async fn read<A: DeserializeOwned>(&self, payloads: Vec<Payload>) -> Result<A, String> {
-        let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
-        let converter = &self.installation.client.options().data_converter;
-        let value = converter.from_payloads::<serde_json::Value>(&context, payloads).await;
-        let value = value.map_err(|fault| fault.to_string())?;
-        serde_json::from_value(value).map_err(|fault| fault.to_string())
+    ) -> Result<A, ServerError> {
+        let result = histories::result(&self.installation.client, &import.route.namespace, workflow_id).await?;
+        result.ok_or_else(|| ServerError::Payload("its workflow did not answer".into()))
     }
 }
 
-/// What is done of a list.
+/// The results of a list so far.
 #[derive(Debug, Default)]
 struct Done {
     lines: u64,
-    /// Lines that never reached a part.
+    /// Lines that are in no part.
     bad: u64,
     tally: ImportTally,
 }
 
-/// The parts that are under way, oldest first.
+/// The running parts, oldest first.
 struct UnderWay<'a> {
     runner: &'a ImportRunner,
     import: &'a EntityHandle,
@@ -272,7 +233,7 @@ struct UnderWay<'a> {
 }
 
 impl UnderWay<'_> {
-    /// Brings a part, unless the workflow has it, as soon as there is room for it.
+    /// Sends a part, unless the workflow has it, as soon as there is room for it.
     async fn bring(&mut self, part: ListPart, told: &mut (dyn ImportTold + Send)) -> Result<(), Fault> {
         for problem in &part.bad {
             told.problem(problem);
@@ -300,12 +261,12 @@ impl UnderWay<'_> {
                     return Ok(());
                 }
                 None => {
-                    let is_over = |(status, _)| status == WorkflowExecutionStatus::Completed;
-                    let status = self.runner.status(self.import, &self.import.route.workflow_id).await;
-                    if !status.ok().flatten().is_some_and(is_over) {
+                    let described = self.runner.describe(self.import, &self.import.route.workflow_id).await;
+                    let status = described.ok().flatten().map(|described| described.run.status);
+                    if status != Some(WorkflowExecutionStatus::Completed) {
                         return Err(stalled(&format!("its workflow ended before it got part {}", part.number)));
                     }
-                    // Somebody else brought the rest of the same list.
+                    // Another command sent the rest of the same list.
                     self.progress.failed.remove(&part.number);
                     return Ok(());
                 }
@@ -317,7 +278,7 @@ impl UnderWay<'_> {
         }
     }
 
-    /// Waits until the oldest part is over, and tells what became of it.
+    /// Waits until the oldest part has ended, and reports its results.
     async fn finish_one(&mut self, told: &mut (dyn ImportTold + Send)) -> Result<(), Fault> {
         let Some(number) = self.open.pop_front() else { return Ok(()) };
         let (mut moved, mut last, mut unknown) = (Instant::now(), 0, 0_u32);
@@ -340,7 +301,7 @@ impl UnderWay<'_> {
                 }
                 Ok(PartState::Unknown) => {
                     unknown += 1;
-                    // A part that waits has no workflow yet; where it does not wait, its workflow was forgotten since.
+                    // A part that waits has no workflow yet; if it does not wait, its workflow is already forgotten.
                     if unknown.is_multiple_of(8) {
                         self.progress = self.runner.call(self.import, names::BEGIN, &begins()).await?;
                         let is_known =
@@ -355,7 +316,7 @@ impl UnderWay<'_> {
                     }
                 }
                 Ok(PartState::UnderWay(_)) => {}
-                Err(status) => tracing::warn!(%status, "cannot read the progress of the import"),
+                Err(error) => tracing::warn!(status = %error, "cannot read the progress of the import"),
             }
             if moved.elapsed() > QUIET_MAX {
                 moved = Instant::now();
@@ -366,13 +327,9 @@ impl UnderWay<'_> {
     }
 }
 
-/// What an import is told by whoever brings the list.
+/// The argument with which a command starts an import.
 fn begins() -> Value {
     json!({ "gives_up_after_ms": GIVES_UP_AFTER_MS })
-}
-
-fn execution(workflow_id: &str) -> WorkflowExecution {
-    WorkflowExecution { workflow_id: workflow_id.to_owned(), run_id: String::new() }
 }
 
 fn stalled(reason: &str) -> Fault {

@@ -1,4 +1,4 @@
-//! The forms in which events come: structured JSON, a batch, or binary with `ce-*` headers.
+//! The forms of events: structured JSON, a batch, or binary with `ce-*` headers.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::strict_json::{self, JsonError, JsonLimits};
 
-/// What the names of the headers of an event in binary mode begin with.
+/// The prefix of the headers of an event in binary mode.
 pub const BINARY_ATTRIBUTE_PREFIX: &str = "ce-";
 
 /// Why no event could be read at all.
@@ -19,7 +19,7 @@ pub enum FormatError {
     /// The body is not JSON.
     #[error("the body is not valid JSON in UTF-8: {0}")]
     NotJson(String),
-    /// The body is JSON, but no event and no batch.
+    /// The body is JSON, but neither an event nor a batch.
     #[error("the body must be one event (a JSON object) or a batch of events (a JSON array that is not empty)")]
     NotEvents,
     /// A header is not text.
@@ -65,10 +65,10 @@ impl FormatError {
     }
 }
 
-/// The events of a JSON text: one object, or an array of anything, each of which gets its own result.
+/// The events in a JSON text: one object, or an array of any values, each of which gets its own result.
 ///
 /// # Errors
-/// [`FormatError`] where there is none.
+/// [`FormatError`] if there are none.
 pub fn events_of_json(body: &[u8], limits: JsonLimits) -> Result<Vec<Value>, FormatError> {
     match strict_json::read(body, limits)? {
         Value::Array(events) if !events.is_empty() => Ok(events),
@@ -77,7 +77,7 @@ pub fn events_of_json(body: &[u8], limits: JsonLimits) -> Result<Vec<Value>, For
     }
 }
 
-/// One event of its `ce-*` headers (names in lower case, values as bytes) and its body, whose media type may be left out.
+/// An event from its `ce-*` headers (names in lower case, values as bytes) and its body, whose media type may be missing.
 ///
 /// # Errors
 /// [`FormatError`].
@@ -92,7 +92,7 @@ pub fn binary_event<'a>(
         let Some(attribute) = name.strip_prefix(BINARY_ATTRIBUTE_PREFIX) else { continue };
         let bad = || FormatError::Header(name.to_owned());
         let text = std::str::from_utf8(value).map_err(|_| bad())?;
-        // The HTTP binding percent-encodes what headers cannot carry, and takes a quoted text for what is within.
+        // The HTTP binding percent-encodes what headers cannot carry, and removes the quotes of a quoted string.
         event.insert(attribute.to_owned(), Value::from(decode_part(&unquoted(text)).map_err(|_| bad())?));
     }
     if !body.is_empty() {
@@ -106,8 +106,8 @@ pub fn binary_event<'a>(
     Ok(Value::Object(event))
 }
 
-/// The text within double quotes, where there are any, as RFC 9110 (5.6.4) reads it: the id of an event is the same however it
-/// is spelled, or its duplicate would be another event.
+/// The text within double quotes, if it is quoted, according to RFC 9110 (5.6.4). An event's id must be the same however it
+/// is written, or its duplicate would be another event.
 fn unquoted(text: &str) -> Cow<'_, str> {
     let Some(quoted) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else { return text.into() };
     let mut plain = String::with_capacity(quoted.len());

@@ -1,8 +1,8 @@
-//! Taking events in: one way for the gateway and for `interlock submit`.
+//! Accepting events, for the gateway and `interlock submit` alike.
 //!
 //! An event is accepted by one call to Temporal: signal-with-start on its customer's entity or, for an event type without
 //! ordering whose order is a single call, the start of a standalone activity whose id is the order's. Both calls carry a
-//! request id that follows from the order, so that sending an event again changes nothing.
+//! request id that is derived from the order, so that sending an event again changes nothing.
 
 mod formats;
 mod retention;
@@ -33,43 +33,42 @@ use tracing::field::Empty;
 use retention::Retention;
 
 pub use formats::{BINARY_ATTRIBUTE_PREFIX, FormatError, binary_event, events_of_json};
-pub(crate) use standalone::TENANT_ATTRIBUTE;
 pub use standalone::{StandaloneOrder, standalone_order};
 
 /// How long Temporal may take to answer one acceptance.
 const ACCEPT_LIMIT: Duration = Duration::from_secs(10);
-/// How many customers' events of one batch are under way at a time.
+/// How many customers' events of one batch are handled at a time.
 pub const CONCURRENCY_MAX: usize = 64;
 
-/// What became of one event, before it is told.
+/// The result for one event, before it is reported.
 enum Taken {
     Accepted,
-    /// It is no event at all.
+    /// It is not a valid event.
     Unreadable(Rejection),
     Rejected(Rejection),
     Unknown {
         detail: String,
     },
-    /// Temporal is away.
+    /// Temporal is unavailable.
     Away {
         detail: String,
     },
 }
 
-/// What became of a batch.
+/// The result for a batch.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Ingested {
-    /// One result for each event, in the order in which they came.
+    /// One result for each event, in the order of the batch.
     pub results: Vec<EventResult>,
-    /// Why Temporal took none of the events that it was to take, where it is away.
+    /// Why Temporal accepted no event, if it is unavailable.
     #[serde(skip)]
     pub away: Option<String>,
-    /// Whether any of them is an event at all.
+    /// Whether at least one of them is a valid event.
     #[serde(skip)]
     pub any_readable: bool,
 }
 
-/// Takes events in.
+/// Accepts events.
 #[derive(Clone)]
 pub struct Ingest {
     installation: Installation,
@@ -77,7 +76,7 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// Takes events in through this installation's connection.
+    /// Uses this installation's connection.
     pub fn new(installation: Installation) -> Self {
         Self { installation, retention: Retention::default() }
     }
@@ -87,13 +86,13 @@ impl Ingest {
         self.installation.settings.limits.event_bytes_max
     }
 
-    /// Why no event of a tenant is taken, where it was off-boarded: known a few seconds late.
+    /// Why no event of a tenant is accepted, if it was off-boarded. The answer may be a few seconds old.
     pub async fn refuses(&self, tenant: &TenantId) -> Option<Rejection> {
         let closed = self.installation.entities.is_tenant_closed(tenant).await;
         closed.then(|| Rejection::new(ErrorCode::TenantClosed, format!("The tenant '{tenant}' was off-boarded.")))
     }
 
-    /// Takes a batch in. Events of one customer are taken in their order, one after the other.
+    /// Accepts a batch. Events of one customer are handled in their order, one after the other.
     pub async fn batch(&self, tenant: &TenantId, events: Vec<Value>) -> Ingested {
         let count = events.len();
         let mut by_subject: HashMap<String, Vec<(usize, Value)>> = HashMap::new();
@@ -108,7 +107,7 @@ impl Ingest {
         conclude(taken.into_iter().map(|(_, result, taken)| (result, taken)).collect())
     }
 
-    /// Takes one event in.
+    /// Accepts one event.
     pub async fn one(&self, tenant: &TenantId, event: Value) -> EventResult {
         let mut ingested = self.batch(tenant, vec![event]).await;
         ingested.results.remove(0)
@@ -123,8 +122,8 @@ impl Ingest {
         results
     }
 
-    /// Within a span that goes on in the trace that the event itself names, and else in that of the request: the order's
-    /// calls go on from there.
+    /// Runs within a span that continues the trace of the event, or else of the request: the order's
+    /// calls continue from there.
     async fn take(&self, tenant: &TenantId, value: Value) -> (EventResult, Taken) {
         let own = value.get(TRACE_PARENT_ATTRIBUTE).and_then(trace_parent::of_value);
         let span = tracing::error_span!("accept", %tenant, order = Empty, event.type = Empty);
@@ -178,7 +177,7 @@ impl Ingest {
         (result, taken)
     }
 
-    /// Says in the event which trace its order goes on in; not where the event would become too large by that.
+    /// Writes the trace into the event so that its order continues it, unless the event would then be too large.
     fn pass_trace_on(&self, event: &mut Value) {
         let Some(trace_parent) = trace_context::outgoing() else { return };
         let Value::Object(attributes) = event else { return };
@@ -210,7 +209,7 @@ fn unanswered() -> Taken {
 fn of_error(error: &EntityCallError) -> Taken {
     match error.status() {
         Some(status) if status.code() == Code::Unavailable => Taken::Away { detail: status.message().to_owned() },
-        // The entity has more than it can take in just now. It was not accepted; sent again later, it is.
+        // The entity has more than it can accept at the moment. The event was not accepted; it can be sent again later.
         Some(status) if error.will_pass() => Taken::Unknown { detail: status.message().to_owned() },
         Some(status) if is_refusal(status.code()) => Taken::Rejected(Rejection::new(
             ErrorCode::TemporalRefused,
@@ -220,7 +219,7 @@ fn of_error(error: &EntityCallError) -> Taken {
     }
 }
 
-/// Codes by which Temporal says that it did not take the call and will not take it as it is.
+/// Codes with which Temporal says that it did not accept the call and never will.
 fn is_refusal(code: Code) -> bool {
     matches!(
         code,
@@ -232,7 +231,7 @@ fn is_refusal(code: Code) -> bool {
     )
 }
 
-/// Tells what became of each event, and whether Temporal is away.
+/// The results for each event, and whether Temporal is unavailable.
 fn conclude(taken: Vec<(EventResult, Taken)>) -> Ingested {
     let any_answered = taken.iter().any(|(_, taken)| matches!(taken, Taken::Accepted | Taken::Unknown { .. }));
     let any_readable = taken.iter().any(|(_, taken)| !matches!(taken, Taken::Unreadable(_)));

@@ -1,24 +1,22 @@
-//! For how long a namespace keeps what is over: so long the server recognises a standalone activity that is started again.
+//! The retention of namespaces: for this long the server recognises a standalone activity that is started again.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use interlock_client::namespaces;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::Timestamp;
 use interlock_domain::limits::REMEMBERED_MS_MAX;
 use interlock_domain::order::Rejection;
 use temporalio_client::Client;
-use temporalio_client::grpc::WorkflowService;
-use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
-use tonic::IntoRequest;
 
-/// How long an answer counts, or that there was none.
+/// How long an answer, or its absence, is cached.
 const KNOWN_FOR: Duration = Duration::from_mins(5);
 /// How long the server may take to answer: an event waits for it.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
-/// What the server said, and when.
+/// The server's answer, and when it came.
 type Said = (Option<Duration>, Instant);
 
 /// Knows the retention of namespaces.
@@ -26,7 +24,7 @@ type Said = (Option<Duration>, Instant);
 pub(super) struct Retention(Arc<Mutex<BTreeMap<String, Said>>>);
 
 impl Retention {
-    /// That of a namespace; none where the server does not say, as where this client may not look at namespaces.
+    /// The retention of a namespace; none if the server does not say, for example because this client may not describe namespaces.
     pub(super) async fn of(&self, client: &Client, namespace: &str) -> Option<Duration> {
         if let Some((retention, at)) = self.said().get(namespace).copied()
             && at.elapsed() < KNOWN_FOR
@@ -44,27 +42,22 @@ impl Retention {
 }
 
 async fn asked(client: &Client, namespace: &str) -> Option<Duration> {
-    let request = DescribeNamespaceRequest { namespace: namespace.to_owned(), ..DescribeNamespaceRequest::default() };
-    let mut client = client.clone();
-    let describing = WorkflowService::describe_namespace(&mut client, request.into_request());
-    match tokio::time::timeout(ANSWER_LIMIT, describing).await {
-        Ok(Ok(described)) => described
-            .into_inner()
-            .config
-            .and_then(|config| config.workflow_execution_retention_ttl)
-            .and_then(|retention| Duration::try_from(retention).ok())
-            .filter(|retention| !retention.is_zero()),
-        Ok(Err(status)) => {
-            tracing::warn!(namespace, %status, "cannot tell for how long duplicates of unordered events are \
-                                                recognised");
+    match tokio::time::timeout(ANSWER_LIMIT, namespaces::retention(client, namespace)).await {
+        Ok(Ok(retention)) => retention.filter(|retention| !retention.is_zero()),
+        Ok(Err(error)) => {
+            tracing::warn!(
+                namespace,
+                status = %error,
+                "cannot tell for how long duplicates of unordered events are recognised"
+            );
             None
         }
         Err(_) => None,
     }
 }
 
-/// Why an unordered event is not taken: one with its `time` may have been done, and be forgotten. Its order cannot have ended
-/// before that time, so the server kept it at least until that time and the retention were over.
+/// Why an unordered event is not accepted: an event with a `time` may have been done and forgotten. Its order cannot have ended
+/// before that time, so the server kept it at least for the retention after that time.
 pub(super) fn too_old(time: Option<Timestamp>, now: Timestamp, retention: Option<Duration>) -> Option<Rejection> {
     let usual = Duration::from_millis(REMEMBERED_MS_MAX.unsigned_abs());
     let kept = retention.map_or(usual, |retention| retention.min(usual));

@@ -1,10 +1,11 @@
 //! Orders that need no turn: one call to a target, started as a standalone activity whose id is the order's, so that a
-//! thousand of them run side by side and none of them passes through an entity.
+//! thousand of them run concurrently and none of them passes through an entity.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use interlock_client::EntityCallError;
+use interlock_client::standalone_activities::StandaloneStart;
+use interlock_client::{EntityCallError, ServerError};
 use interlock_connection::Installation;
 use interlock_domain::catalog::PlanContext;
 use interlock_domain::error_code::ErrorCode;
@@ -14,37 +15,28 @@ use interlock_domain::message::ProvisionRequest;
 use interlock_domain::order::{OrderKey, Plan, Rejection};
 use interlock_domain::routing::Priority as TenantPriority;
 use interlock_fault::with_causes;
-use interlock_workflows::TargetActivities;
-use interlock_workflows::activity_options::{HEARTBEAT_TIMEOUT, close_timeouts, endless_retries};
-use temporalio_client::errors::StartActivityError;
-use temporalio_client::{ActivityIdConflictPolicy, ActivityIdReusePolicy, ActivityStartOptions};
-use temporalio_common::Priority;
-use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributes};
 use tonic::Status;
 
-/// Whose an order is, so that lists find it.
-pub(crate) const TENANT_ATTRIBUTE: SearchAttributeKey<String> = SearchAttributeKey::keyword("InterlockTenant");
-
-/// An order that is one call.
+/// An order that consists of one call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StandaloneOrder {
-    /// The event's type and id: they go with the activity, so that the order can be shown.
+    /// The event's type: it is stored with the activity, so that the order can be shown.
     pub event_type: String,
     /// The event's id.
     pub event_id: String,
     /// The call.
     pub request: ProvisionRequest,
-    /// Where it is made.
+    /// The task queue of the call.
     pub task_queue: String,
     namespace: String,
     priority: TenantPriority,
 }
 
-/// The standalone order of an event without ordering; none where its plan is more than one call without claims: its
-/// customer's entity then carries it out, at once and outside the lanes.
+/// The standalone order of an event without ordering; none if its plan is more than one call, or has claims: then
+/// its customer's entity runs it, at once and outside the lanes.
 ///
 /// # Errors
-/// The catalog's [`Rejection`], or `expired` for one that came when it was no longer worth doing.
+/// The catalog's [`Rejection`], or `expired` if the event had expired when it arrived.
 pub fn standalone_order(
     installation: &Installation,
     tenant: &TenantId,
@@ -97,7 +89,7 @@ pub fn standalone_order(
     }))
 }
 
-/// From when on the order is no longer worth doing; none where it always is.
+/// After what time the order is no longer worth doing; none if it always is.
 fn expires_at(plan: &Plan, occurred_at: Timestamp, now: Timestamp) -> Result<Option<Timestamp>, Rejection> {
     let expires_at = plan.expires_after_ms.map(|after_ms| occurred_at.plus_ms(after_ms));
     if expires_at.is_some_and(|at| now >= at) {
@@ -112,43 +104,26 @@ impl StandaloneOrder {
         &self.namespace
     }
 
-    /// Starts it. One that was started before is left as it is.
+    /// Starts it. If it was started before, this changes nothing.
     ///
     /// # Errors
-    /// [`EntityCallError`]; it may have been started all the same, and may be started again.
+    /// [`EntityCallError`]; it may still have been started, and may be started again.
     pub async fn start(&self, installation: &Installation) -> Result<(), EntityCallError> {
         let id = self.request.order.to_string();
         let client = installation.client_for(&self.namespace).map_err(|fault| unsent(&id, fault.to_string()))?;
-        let attributes = installation
-            .entities
-            .has_search_attributes(&self.namespace)
-            .await
-            .then(|| SearchAttributes::new([TENANT_ATTRIBUTE.value_set(self.request.tenant.to_string())]));
-        let options = self.options(attributes);
-        match client.start_activity(TargetActivities::provision, self.request.clone(), options).await {
-            Ok(_) | Err(StartActivityError::AlreadyStarted { .. }) => Ok(()),
-            Err(StartActivityError::Rpc(status)) => {
-                Err(EntityCallError::Refused { workflow_id: id, status: Box::new(status) })
-            }
-            Err(other) => Err(unsent(&id, with_causes(&other))),
-        }
-    }
-
-    fn options(&self, attributes: Option<SearchAttributes>) -> ActivityStartOptions {
-        let timeouts = close_timeouts(&self.request, now());
-        let mut priority = Priority::default();
-        priority.fairness_key = Some(self.priority.fairness_key.clone());
-        priority.fairness_weight = Some(self.priority.fairness_weight);
-        ActivityStartOptions::new(self.task_queue.clone(), self.request.order.to_string(), timeouts)
-            .heartbeat_timeout(HEARTBEAT_TIMEOUT)
-            .retry_policy(endless_retries(&self.request.retry))
-            .priority(priority)
-            .id_reuse_policy(ActivityIdReusePolicy::RejectDuplicate)
-            .id_conflict_policy(ActivityIdConflictPolicy::UseExisting)
-            .summary(self.event_type.clone())
-            .static_details(self.event_id.clone())
-            .maybe_search_attributes(attributes)
-            .build()
+        let start = StandaloneStart {
+            request: &self.request,
+            task_queue: &self.task_queue,
+            priority: &self.priority,
+            event_type: &self.event_type,
+            event_id: &self.event_id,
+            with_tenant: installation.entities.has_search_attributes(&self.namespace).await,
+            now: now(),
+        };
+        start.start(&client).await.map_err(|error| match error {
+            ServerError::Refused(status) => EntityCallError::Refused { workflow_id: id, status },
+            error => unsent(&id, with_causes(&error)),
+        })
     }
 }
 

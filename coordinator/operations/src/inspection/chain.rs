@@ -1,10 +1,10 @@
-//! How the chain of what an order waits for is put together, across customers and resources: a pure machine, which says
-//! what it wants to know next and is fed the answers.
+//! Builds the chain of what an order waits for, across customers and resources: a pure machine, which returns
+//! its next question and is given the answers.
 //!
-//! An order asks its customer why it waits. Where that ends at a lease, the resource is asked who holds it; the holder's
-//! customer, why it keeps it; where an open order keeps it, that order is asked in turn. The chain ends at what is no
-//! order: a target (which is asked whether it is called), a person, a window, a margin of time, an event that has not come
-//! in; or where it comes back to an order that it has passed: a ring.
+//! An order's customer is asked why the order waits. If that is a lease, the resource is asked who holds it; then the holder's
+//! customer, why it keeps it; if an open order keeps it, that order is asked in turn. The chain ends at something that is not
+//! an order: a target (which is asked for its state), a person, a window, a delay, an event that has not
+//! arrived; or at an order that is already in the chain: a ring.
 
 mod advice;
 mod answers;
@@ -20,21 +20,21 @@ use interlock_domain::target_entity::{TargetStateName, TargetView};
 use interlock_domain::views::Why;
 use interlock_domain::wire::{Hideable, WireName};
 
-pub(super) use self::answers::{Answer, OrderLink, PausedCall, Question};
+pub(super) use self::answers::{ChainAnswer, ChainQuestion, OrderLink, PausedCall};
 
 use self::answers::{is_free, of_look_up, stands};
 use self::link::ChainLink;
 
-/// What stands for a customer of a tenant that whoever asks may not look at.
+/// The placeholder for a customer of a tenant that the caller may not read.
 pub(in crate::inspection) const ANOTHER_TENANT: &str = "another tenant";
-/// The most questions that one chain asks. It is cut off there, and says so.
+/// The most questions for one chain. At this limit the chain is cut off and marked as such.
 pub(super) const QUESTIONS_MAX: usize = 100;
 
-/// What the chain has to know of the holder of a resource.
+/// What the chain needs to know about the holder of a resource.
 struct KnownHolder {
-    /// Its tenant; whoever asks for the resource, where nobody says.
+    /// Its tenant; if the view does not say, the tenant that asks.
     tenant: TenantId,
-    /// The customer, where it is known.
+    /// The customer, if it is known.
     customer: Option<CustomerId>,
     /// Whether the target knows it by a name.
     has_target_identity: bool,
@@ -58,26 +58,26 @@ impl KnownHolder {
     }
 }
 
-/// A chain in the making.
+/// A chain that is being built.
 #[derive(Debug)]
 pub(super) struct Chain {
     links: Vec<ChainLink>,
-    /// What is yet to be asked, the next last, each with the link below which the answer goes.
-    open: Vec<(Question, Option<usize>)>,
+    /// The open questions, the next one last, each with the link under which the answer goes.
+    open: Vec<(ChainQuestion, Option<usize>)>,
     asked: usize,
     ring: bool,
     cut_off: bool,
 }
 
 impl Chain {
-    /// The chain of this order, of which nothing is known yet.
+    /// The chain of this order, still without answers.
     pub(super) fn of(tenant: TenantId, order: OrderId) -> Self {
-        let open = vec![(Question::Order { tenant, order }, None)];
+        let open = vec![(ChainQuestion::Order { tenant, order }, None)];
         Self { links: Vec::new(), open, asked: 0, ring: false, cut_off: false }
     }
 
-    /// What it wants to know next; none where it is complete.
-    pub(super) fn question(&mut self) -> Option<Question> {
+    /// Its next question; none if it is complete.
+    pub(super) fn question(&mut self) -> Option<ChainQuestion> {
         if self.asked == QUESTIONS_MAX && !self.open.is_empty() {
             self.cut_off = true;
             self.open.clear();
@@ -85,29 +85,29 @@ impl Chain {
         self.open.last().map(|(question, _)| question.clone())
     }
 
-    /// Takes the answer to the question that it last asked.
-    pub(super) fn hear(&mut self, answer: Answer) {
+    /// Takes the answer to its last question.
+    pub(super) fn hear(&mut self, answer: ChainAnswer) {
         let Some((question, parent)) = self.open.pop() else { return };
         self.asked += 1;
         match (question, answer) {
-            // That it is waited for is told already; how it stands is more than that.
-            (Question::Target { .. }, Answer::Target(view)) => self.target(parent, &view),
-            (Question::Target { .. }, _) => {}
-            (question, Answer::Forbidden) => self.forbidden(&question, parent),
-            (question, Answer::Unanswered { code, detail }) => self.unanswered(&question, parent, code, &detail),
-            (question, Answer::Ended { ended, links }) => self.ended(&question, parent, ended, links),
-            (Question::Order { tenant, .. }, Answer::Order(links)) => self.order(&tenant, parent, links),
-            (Question::Resource { tenant, resource }, Answer::Resource(view, paused)) => {
+            // The wait is already reported; this adds the target's state.
+            (ChainQuestion::Target { .. }, ChainAnswer::Target(view)) => self.target(parent, &view),
+            (ChainQuestion::Target { .. }, _) => {}
+            (question, ChainAnswer::Forbidden) => self.forbidden(&question, parent),
+            (question, ChainAnswer::Unanswered { code, detail }) => self.unanswered(&question, parent, code, &detail),
+            (question, ChainAnswer::Ended { ended, links }) => self.ended(&question, parent, ended, links),
+            (ChainQuestion::Order { tenant, .. }, ChainAnswer::Order(links)) => self.order(&tenant, parent, links),
+            (ChainQuestion::Resource { tenant, resource }, ChainAnswer::Resource(view, paused)) => {
                 self.resource(&tenant, resource, parent, *view, paused.as_ref());
             }
-            (Question::Keeps { tenant, customer, resource }, Answer::Keeps(keeping)) => {
+            (ChainQuestion::Keeps { tenant, customer, resource }, ChainAnswer::Keeps(keeping)) => {
                 self.keeping(&tenant, customer, resource, parent, keeping);
             }
             (question, _) => self.never_seen(&question, parent),
         }
     }
 
-    /// The chain as it is shown: where it ends, with what to do next.
+    /// The finished chain, with what to do next at its ends.
     pub(super) fn done(mut self) -> Why {
         for index in 0..self.links.len() {
             let is_end = self.links.iter().all(|link| link.parent != Some(index));
@@ -130,7 +130,7 @@ impl Chain {
             let is_last = position + 1 == count;
             let index = self.push(parent, ChainLink::of_order(tenant, &link));
             if is_known {
-                // What it waits for stands there already.
+                // The other link already says what it waits for.
                 self.links[index].detail = Some("See above.".to_owned());
                 return;
             }
@@ -141,7 +141,7 @@ impl Chain {
         }
     }
 
-    /// Asks what the last link of a customer's own chain leads to.
+    /// Asks the question that follows from the last link of a customer's own chain.
     fn go_on(&mut self, tenant: &TenantId, index: usize, link: &OrderLink) {
         match link.wait() {
             Some(WaitKind::Lease) => {
@@ -151,31 +151,31 @@ impl Chain {
                 }
                 let mut asked = Vec::new();
                 for (position, resource) in missing.into_iter().enumerate() {
-                    // One link for each lease that is missing: each has a holder of its own.
+                    // One link for each missing lease, because each has its own holder.
                     let at = match position {
                         0 => index,
                         _ => self.push(self.links[index].parent, ChainLink::of_order(tenant, link)),
                     };
                     self.links[at].resource = Some(resource.clone());
-                    asked.push((Question::Resource { tenant: tenant.clone(), resource }, Some(at)));
+                    asked.push((ChainQuestion::Resource { tenant: tenant.clone(), resource }, Some(at)));
                 }
                 self.open.extend(asked.into_iter().rev());
             }
             Some(WaitKind::Turn) => {
                 if let Some(order) = link.behind.clone() {
-                    self.open.push((Question::Order { tenant: tenant.clone(), order }, Some(index)));
+                    self.open.push((ChainQuestion::Order { tenant: tenant.clone(), order }, Some(index)));
                 }
             }
             Some(WaitKind::Target | WaitKind::Settling) => {
                 if let Some(target) = link.target.clone() {
-                    self.open.push((Question::Target { tenant: tenant.clone(), target }, Some(index)));
+                    self.open.push((ChainQuestion::Target { tenant: tenant.clone(), target }, Some(index)));
                 }
             }
             _ => {}
         }
     }
 
-    /// Says of the link that waits for a target how that stands.
+    /// Adds the target's state to the link that waits for it.
     fn target(&mut self, waits: Option<usize>, view: &TargetView) {
         let Some(link) = waits.map(|index| &mut self.links[index]) else { return };
         link.target_state = Some(view.state.clone());
@@ -238,7 +238,7 @@ impl Chain {
                 link(WaitKind::Settling, holds_since, "It is already granted; the message is in flight.".to_owned())
             }
             (Some(QueueWait::Holder) | None, Some(customer)) => {
-                let question = Question::Keeps { tenant: holder_tenant, customer: customer.clone(), resource };
+                let question = ChainQuestion::Keeps { tenant: holder_tenant, customer: customer.clone(), resource };
                 self.open.push((question, parent));
                 return;
             }
@@ -256,7 +256,7 @@ impl Chain {
         self.push(parent, ends_with);
     }
 
-    /// The customer that a link is of.
+    /// The customer of a link.
     fn customer_of(&self, index: Option<usize>) -> Option<(TenantId, CustomerId)> {
         let link = &self.links[index?];
         Some((link.tenant_id.clone(), link.customer_id.clone()?))
@@ -270,9 +270,9 @@ impl Chain {
         parent: Option<usize>,
         keeping: Keeping,
     ) {
-        // Where it has given the lease back, an open order of its own may wait to get it again: that keeps nobody waiting.
+        // If the customer has given the lease back, its own open order may wait to get it again: that delays no other order.
         if let Some(order) = keeping.order_id.filter(|_| keeping.holds) {
-            self.open.push((Question::Order { tenant: tenant.clone(), order }, parent));
+            self.open.push((ChainQuestion::Order { tenant: tenant.clone(), order }, parent));
             return;
         }
         let (waits_for, usual) = if keeping.holds {
@@ -291,16 +291,16 @@ impl Chain {
         self.push(parent, link);
     }
 
-    /// The entity that was asked has ended: what it says of itself is how it was then.
-    fn ended(&mut self, question: &Question, parent: Option<usize>, ended: EntityEnd, links: Vec<OrderLink>) {
+    /// The entity that was asked has ended: its answer is its last state.
+    fn ended(&mut self, question: &ChainQuestion, parent: Option<usize>, ended: EntityEnd, links: Vec<OrderLink>) {
         let ended = ended.as_str();
         let first = links.into_iter().next();
         let link = match (question, first) {
-            // Nobody waits for an order that is over.
-            (Question::Order { tenant, .. }, Some(first)) if first.waits_for.is_none() => {
+            // No order waits for an order that has ended.
+            (ChainQuestion::Order { tenant, .. }, Some(first)) if first.waits_for.is_none() => {
                 ChainLink::of_order(tenant, &first)
             }
-            (Question::Order { tenant, order }, first) => {
+            (ChainQuestion::Order { tenant, order }, first) => {
                 let customer = order.customer();
                 let mut link = first.map_or_else(
                     || ChainLink::of_question(question, WaitKind::Person, ""),
@@ -311,27 +311,27 @@ impl Chain {
                 link.detail = Some(format!("The entity of {customer} was {ended}: none of its orders continues."));
                 link
             }
-            (Question::Resource { .. }, _) => {
+            (ChainQuestion::Resource { .. }, _) => {
                 let detail = format!(
                     "The resource's entity was {ended}; the next sweep asks the customers that hold it or wait for it \
                      to say so again."
                 );
                 ChainLink::of_question(question, WaitKind::Settling, &detail)
             }
-            (Question::Keeps { customer, .. }, _) => {
+            (ChainQuestion::Keeps { customer, .. }, _) => {
                 let detail = format!("The entity of {customer} was {ended} while it held the lease.");
                 let mut link = ChainLink::of_question(question, WaitKind::Person, &detail);
                 link.code = Some(ErrorCode::EntityEnded.into());
                 link
             }
-            (Question::Target { .. }, _) => return,
+            (ChainQuestion::Target { .. }, _) => return,
         };
         self.push(parent, link);
     }
 
-    fn never_seen(&mut self, question: &Question, parent: Option<usize>) {
+    fn never_seen(&mut self, question: &ChainQuestion, parent: Option<usize>) {
         let link = match question {
-            Question::Order { tenant, order } => {
+            ChainQuestion::Order { tenant, order } => {
                 let mut link = ChainLink::of_question(
                     question,
                     WaitKind::Settling,
@@ -341,30 +341,30 @@ impl Chain {
                 link.tenant_id = tenant.clone();
                 link
             }
-            Question::Resource { .. } => ChainLink::of_question(
+            ChainQuestion::Resource { .. } => ChainLink::of_question(
                 question,
                 WaitKind::Settling,
                 "The resource's entity does not exist yet: the claim is in flight.",
             ),
-            Question::Keeps { .. } => ChainLink::of_question(
+            ChainQuestion::Keeps { .. } => ChainLink::of_question(
                 question,
                 WaitKind::Event,
                 "The holder's entity is not running: recover it, or release its lease by force.",
             ),
-            // Of a target that does not say how it stands there is nothing to add.
-            Question::Target { .. } => return,
+            // If a target does not answer, there is nothing to add.
+            ChainQuestion::Target { .. } => return,
         };
         self.push(parent, link);
     }
 
-    fn unanswered(&mut self, question: &Question, parent: Option<usize>, code: ErrorCode, detail: &str) {
+    fn unanswered(&mut self, question: &ChainQuestion, parent: Option<usize>, code: ErrorCode, detail: &str) {
         let mut link = ChainLink::of_question(question, WaitKind::Unanswered, detail);
         link.code = Some(code.into());
         self.push(parent, link);
     }
 
-    fn forbidden(&mut self, question: &Question, parent: Option<usize>) {
-        // Not even who it is: tenants that share a realm are no business of each other.
+    fn forbidden(&mut self, question: &ChainQuestion, parent: Option<usize>) {
+        // Not even the name: tenants that share a realm must not learn about each other.
         let mut link = ChainLink::of_question(
             question,
             WaitKind::Forbidden,
@@ -387,7 +387,7 @@ impl Chain {
         self.links.len() - 1
     }
 
-    /// This link or the nearest above it that is of this order.
+    /// This link, or the nearest above it that belongs to this order.
     fn ancestor(&self, from: Option<usize>, tenant: &TenantId, order: &OrderId) -> Option<usize> {
         let mut path = std::iter::successors(from, |index| self.links[*index].parent);
         path.find(|index| {

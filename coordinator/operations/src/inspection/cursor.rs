@@ -1,4 +1,4 @@
-//! Where a list goes on: opaque to those who hold it.
+//! Where a list continues: opaque to clients.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,54 +7,54 @@ use serde::{Deserialize, Serialize};
 
 use super::InspectionError;
 
-/// The longest cursor that is read, in bytes. Ours hold a token of Temporal and two ids.
+/// The longest cursor that is accepted, in bytes. Ours contain a token of Temporal and two ids.
 const BYTES_MAX: usize = 4_096;
 
-/// A place in a list of orders, which has those of entities first and then those that stand alone. On the wire it is base64url of JSON, and nobody but this program reads it.
+/// A position in a list of orders, which has the orders of entities first and then the standalone ones. On the wire it is base64url of JSON; only this program reads it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cursor {
-    /// Whether the list has come to the orders that stand alone: pages and places are then those of activities.
+    /// Whether the list has reached the standalone orders: pages and positions are then those of activities.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alone: bool,
     /// Temporal's token of the page of entities, in base64url; empty for the first one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     page: String,
-    /// The entity on that page at which to go on; none for its first.
+    /// The entity on that page at which to continue; none for the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entity: Option<EntityPlace>,
-    /// The last order of that entity that was shown; none where none was.
+    /// The last order of that entity that was shown, if one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<OrderId>,
 }
 
-/// A place on a page of entities.
+/// A position on a page of entities.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct EntityPlace {
-    /// The workflow id; of an order that stands alone its activity's id.
+    /// The workflow id; for a standalone order the activity's id.
     pub workflow_id: String,
-    /// When its run started, in milliseconds: pages go from younger to older ones, so that the place is found even where
-    /// the entity itself is not on the page any more.
+    /// When its run started, in milliseconds: pages go from newer to older ones, so the position is found even if
+    /// the entity itself is no longer on the page.
     pub started_ms: i64,
 }
 
 impl Cursor {
-    /// The begin of the page of entities that this token of Temporal names.
+    /// The start of the page of entities with this token of Temporal.
     pub(super) fn page(token: &[u8]) -> Self {
         Self { page: URL_SAFE_NO_PAD.encode(token), ..Self::default() }
     }
 
-    /// The begin of the page of activities that this token of Temporal names.
+    /// The start of the page of activities with this token of Temporal.
     pub(super) fn alone(token: &[u8]) -> Self {
         Self { alone: true, ..Self::page(token) }
     }
 
-    /// This order of the entity at which it stands was the last one shown.
+    /// After this order of the entity, which was the last one shown.
     pub(super) fn after(order: OrderId) -> Self {
         Self { after: Some(order), ..Self::default() }
     }
 
-    /// The same page, going on at this entity, after this order of it.
+    /// The same page, continuing at this entity, after this order.
     pub(super) fn at(&self, entity: EntityPlace, after: Option<OrderId>) -> Self {
         Self { alone: self.alone, page: self.page.clone(), entity: Some(entity), after }
     }
@@ -67,7 +67,7 @@ impl Cursor {
         URL_SAFE_NO_PAD.decode(&self.page).map_err(|_| InspectionError::BadCursor)
     }
 
-    /// Whether it is a place in the list of this customer's orders.
+    /// Whether it is a position in the list of this customer's orders.
     pub(super) fn is_of(&self, customer: &CustomerId) -> bool {
         let is_its = |order: &OrderId| order.customer() == *customer;
         let place = self.entity.as_ref().map(|place| place.workflow_id.parse::<OrderId>());
@@ -80,7 +80,7 @@ impl Cursor {
 
     /// Its form on the wire.
     pub(super) fn to_text(&self) -> String {
-        // Texts and numbers can always be written as JSON.
+        // Texts and numbers can always be serialised.
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
     }
 
@@ -97,8 +97,8 @@ impl Cursor {
     }
 }
 
-/// Those of a page that a list which goes on at `place` has yet to show, and whether the first of them is the one
-/// at `place` itself. Where that one is not on the page any more, another one that began in the same millisecond may be
+/// The part of a page that a list which continues at `place` has not shown yet, and whether its first element is the one
+/// at `place` itself. If that one is no longer on the page, another one that started in the same millisecond may be
 /// shown again; none is left out.
 pub(super) fn from_place<T>(page: Vec<T>, place: &EntityPlace, of: impl Fn(&T) -> &EntityPlace) -> (Vec<T>, bool) {
     match page.iter().position(|found| of(found).workflow_id == place.workflow_id) {
@@ -134,7 +134,7 @@ mod tests {
             assert!(cursor.is_of(&customer("c")) && !cursor.is_of(&customer("d")), "{cursor:?}");
         }
         assert!(Cursor::default().is_of(&customer("d")) && Cursor::alone(&[1]).is_of(&customer("d")));
-        // That is a place among the entities of a tenant.
+        // It is a position among the entities of a tenant.
         assert!(!Cursor::page(&[]).at(place, None).is_of(&customer("c")));
     }
 

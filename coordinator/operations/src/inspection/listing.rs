@@ -1,5 +1,5 @@
-//! Finding open orders: of one customer by asking its entity, of a tenant by asking each entity that says it has some; after
-//! them those that stand alone.
+//! Finds open orders: of one customer by asking its entity, of a tenant by asking each entity that has open orders according to Temporal;
+//! after them the standalone orders.
 
 use std::time::{Duration, Instant};
 
@@ -15,16 +15,16 @@ use super::cursor::{Cursor, EntityPlace, from_place};
 pub use super::order_filter::OrderFilter;
 use super::{Inspection, InspectionError};
 
-/// How many orders a page has where nobody says.
+/// How many orders a page has by default.
 pub const LIMIT_DEFAULT: usize = 100;
 /// The most orders that a page may have.
 pub const LIMIT_MAX: usize = 1_000;
 /// How many entities are asked at a time.
 pub(super) const ASKED_AT_A_TIME: usize = 8;
-/// After this long a page ends, however few orders it has: somebody waits for it, and can go on from there.
+/// A page ends after this time, however few orders it has: its caller waits, and can continue from there.
 pub(super) const PAGE_TIME: Duration = Duration::from_secs(5);
 
-/// A customer's entity that was found, and its place in the list.
+/// A customer's entity, and its position in the list.
 struct Found {
     customer: CustomerId,
     place: EntityPlace,
@@ -37,7 +37,7 @@ impl From<FoundCustomer> for Found {
     }
 }
 
-/// The wanted ones of the orders that an entity listed, at most `room` of them, and after which to go on, where there may be more.
+/// The matching orders of those that an entity listed, at most `room` of them, and after which to continue, if there may be more.
 fn taken(
     listed: customer::OrderPage,
     filter: &OrderFilter,
@@ -54,9 +54,9 @@ fn taken(
 }
 
 impl Inspection {
-    /// A page of the open orders of a tenant, of at most `limit` (1 to [`LIMIT_MAX`]), from where `cursor` says, or from the
-    /// begin. Without a customer it is eventually consistent: it depends on Temporal's visibility store. With one, only what
-    /// stands alone does.
+    /// A page of the open orders of a tenant, of at most `limit` (1 to [`LIMIT_MAX`]), from the position of `cursor`, or from the
+    /// start. Without a customer it is eventually consistent: it depends on Temporal's visibility store. With one, only the
+    /// standalone orders do.
     ///
     /// # Errors
     /// [`InspectionError`]: `bad_cursor`, `search_attributes_missing`, `temporal_busy`, `temporal_unavailable`; for one
@@ -76,7 +76,7 @@ impl Inspection {
         }
     }
 
-    /// All that the pages from the begin have, in pages, until the last one or the first fault.
+    /// All pages from the start, until the last one or the first fault.
     pub fn all_orders(
         &self,
         tenant: &TenantId,
@@ -110,7 +110,7 @@ impl Inspection {
                 Ok(Some(after)) => {
                     return Ok(OrderPage { next_cursor: Some(Cursor::after(after).to_text()), ..round.page });
                 }
-                // All its orders may stand alone: then it has no entity.
+                // All its orders may be standalone: then it has no entity.
                 Err(error @ InspectionError::NeverSeen(_)) => never_seen = Some(error),
                 Err(error) => return Err(error),
             }
@@ -119,7 +119,7 @@ impl Inspection {
         match round.add_those_alone(from).await {
             Ok(next_cursor) => round.page.next_cursor = next_cursor,
             Err(error @ InspectionError::BadCursor) => return Err(error),
-            // What its entity said is told even where the others cannot be found.
+            // The entity's orders are returned even if the others cannot be found.
             Err(error) => round.page.unanswered.push(alone_unanswered(customer.clone(), &error)),
         }
         match never_seen {
@@ -139,7 +139,7 @@ impl Inspection {
         let question = visibility::question(tenant, filter.held_only());
         let mut round = Round::new(self, tenant, filter, limit);
         while !cursor.alone {
-            let client = self.installation.client.clone();
+            let client = &self.installation.client;
             let found = visibility::find(client, namespace, tenant, &question, cursor.token()?).await?;
             let entities: Vec<Found> = found.entities.into_iter().map(Found::from).collect();
             let (entities, exact) = match &cursor.entity {
@@ -178,14 +178,14 @@ impl Inspection {
     }
 }
 
-/// The making of one page of a tenant's orders.
+/// One page of a tenant's orders that is being built.
 pub(super) struct Round<'a> {
     pub(super) inspection: &'a Inspection,
     pub(super) tenant: &'a TenantId,
     pub(super) filter: &'a OrderFilter,
     limit: usize,
     pub(super) began: Instant,
-    /// Whether any entity was heard, or any order that stands alone, so that each page leads on, however slow all is.
+    /// Whether at least one entity or standalone order was handled, so that every page makes progress, however slow it is.
     pub(super) progressed: bool,
     pub(super) page: OrderPage,
 }
@@ -202,7 +202,7 @@ impl Round<'_> {
         self.page.orders.len() >= self.limit || (self.progressed && self.began.elapsed() > PAGE_TIME)
     }
 
-    /// Adds the orders of a customer's entity to the page. Says after which to go on, where the page is over before all were told.
+    /// Adds the orders of a customer's entity to the page. Returns after which to continue, if the page is full before all were added.
     async fn add_those_of(
         &mut self,
         customer: &CustomerId,
@@ -220,8 +220,8 @@ impl Round<'_> {
         }
     }
 
-    /// Asks these entities, some at a time, and adds what they answer to the page, in their order. Says at which to go on,
-    /// and after which of its orders, where the page is over before all were heard.
+    /// Asks these entities, several at a time, and adds their answers to the page, in order. Returns at which to continue,
+    /// and after which of its orders, if the page is full before all were handled.
     async fn ask_each(
         &mut self,
         entities: Vec<Found>,
@@ -246,8 +246,8 @@ impl Round<'_> {
         None
     }
 
-    /// Takes what an entity answered, and asks it for the rest. Says after which order to go on, where the page is over
-    /// before it has told all.
+    /// Adds an entity's answer, and asks it for the rest. Returns after which order to continue, if the page is full
+    /// before all were added.
     async fn take(
         &mut self,
         found: &Found,
@@ -277,7 +277,7 @@ pub(super) fn unanswered(customer_id: CustomerId, error: &InspectionError) -> Un
     Unanswered { customer_id, code: error.code().into(), detail: format!("{error}.") }
 }
 
-/// A customer of whose orders only those that stand alone are missing.
+/// A customer whose standalone orders are missing from the list.
 fn alone_unanswered(customer_id: CustomerId, error: &InspectionError) -> Unanswered {
     let detail = format!("Standalone orders cannot be listed: {error}.");
     Unanswered { customer_id, code: error.code().into(), detail }

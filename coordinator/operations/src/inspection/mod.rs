@@ -1,15 +1,18 @@
-//! Looking at customers, resources and orders: one way for the gateway and the command line.
+//! Reads customers, resources and orders, for the gateway and the command line alike.
 
 use std::time::Duration;
 
-use interlock_client::{CallUnderWay, EntityCallError, EntityHandle, EntityRun, ListError, Paused, StatusMeaning};
+use interlock_client::{
+    CallUnderWay, EntityCallError, EntityHandle, EntityRun, ListError, Paused, ServerError, StatusMeaning,
+    VISIBILITY_SILENT,
+};
 use interlock_connection::Installation;
 use interlock_domain::customer::{self, CustomerView, OrderView, WaitView};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, OrderId, RealmId, ResourceId, ResourceKind, TargetId, TenantId};
 use interlock_domain::resource::ResourceView;
 use interlock_domain::views::WhyUnanswered;
-use interlock_fault::Fault;
+use interlock_fault::{Fault, with_causes};
 use interlock_workflows::names;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,7 +37,7 @@ pub mod why;
 /// How long an entity may take to answer. Without a worker, no entity answers.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 
-/// Why there is nothing to see.
+/// Why something cannot be shown.
 #[derive(Debug, Error)]
 pub enum InspectionError {
     /// It was never seen, or its history is gone.
@@ -43,33 +46,33 @@ pub enum InspectionError {
     /// No worker answered.
     #[error("{0} did not answer: no worker serves its queue, or all workers are busy")]
     NoWorker(String),
-    /// Temporal is away.
+    /// Temporal is unavailable.
     #[error("Temporal is unavailable: {0}")]
     Away(String),
-    /// Temporal takes no more such questions just now.
+    /// Temporal accepts no more such queries at the moment.
     #[error("Temporal limits the rate of such queries at the moment: {0}")]
     Busy(String),
     /// Temporal cannot find entities by their state.
     #[error("Interlock's search attributes are not registered in the namespace '{0}'")]
     NotRegistered(String),
-    /// The cursor is none of ours.
+    /// The cursor is not one of ours.
     #[error("the cursor was not issued by this API")]
     BadCursor,
-    /// The state is none of an open order.
+    /// The state is not one of an open order.
     #[error("'{0}' is not a state of an open order: use acknowledged, pending, inProgress or held")]
     NotOpen(String),
-    /// An operator paused the entity's workflow in Temporal: the server asks it nothing then.
+    /// An operator paused the entity's workflow in Temporal: then the server does not query it.
     #[error("{what} cannot be shown. {paused}")]
     Paused {
-        /// What was asked for.
+        /// The requested object.
         what: String,
         /// By whom, and why.
         paused: String,
     },
-    /// Temporal, or the entity, refused.
+    /// Temporal, or the entity, rejected the query.
     #[error("{what} cannot be shown: {reason}")]
     Refused {
-        /// What was asked for.
+        /// The requested object.
         what: String,
         /// Why.
         reason: String,
@@ -103,7 +106,16 @@ impl InspectionError {
         }
     }
 
-    /// It, in place of an answer.
+    /// Why `what`, which the server itself answers, is not known. The only calls with a time limit are lists.
+    pub(crate) fn of_server(what: &str, error: &ServerError) -> Self {
+        match error {
+            ServerError::Refused(status) => of_status(what, status),
+            ServerError::NoAnswer => Self::Away(VISIBILITY_SILENT.to_owned()),
+            ServerError::Payload(_) => Self::Refused { what: what.to_owned(), reason: with_causes(error) },
+        }
+    }
+
+    /// The same, in place of an answer.
     pub(crate) fn why_unanswered(&self) -> WhyUnanswered {
         WhyUnanswered { code: self.code().into(), detail: format!("{self}.") }
     }
@@ -136,14 +148,14 @@ impl From<InspectionError> for Fault {
     }
 }
 
-/// Looks at things.
+/// Reads the state of things.
 #[derive(Clone)]
 pub struct Inspection {
     installation: Installation,
 }
 
 impl Inspection {
-    /// Looks through this installation's connection.
+    /// Uses this installation's connection.
     pub fn new(installation: Installation) -> Self {
         Self { installation }
     }
@@ -170,13 +182,13 @@ impl Inspection {
         Ok(ResourceView { entity_ended: run.ended().map(Into::into), ..view })
     }
 
-    /// The realm in which a kind's resources of a tenant are, where other tenants share it.
+    /// The realm of a tenant's resources of a kind, if tenants share it.
     pub fn shared_realm(&self, tenant: &TenantId, kind: &ResourceKind) -> Option<RealmId> {
         let realm = self.installation.routing.realm(tenant, kind);
         (realm != RealmId::from(tenant)).then_some(realm)
     }
 
-    /// What a resource said of itself last in a run that is over, as long as the namespace retains it.
+    /// The last state of a resource in a run that has ended, as long as the namespace retains it.
     ///
     /// # Errors
     /// [`InspectionError`].
@@ -190,7 +202,7 @@ impl Inspection {
         Ok(view)
     }
 
-    /// One order, of an entity or standing alone: the body of `GET …/orders/{order_id}`.
+    /// One order, of an entity or standalone: the body of `GET …/orders/{order_id}`.
     ///
     /// # Errors
     /// [`InspectionError`].
@@ -229,7 +241,7 @@ impl Inspection {
         self.query(&format!("The customer {customer}"), &entity, names::ORDERS, &json!({ "limit": limit })).await
     }
 
-    /// Says of an order that waits for its target how the call fares.
+    /// Adds the state of the call to an order that waits for its target.
     async fn show_call(&self, waiting_for: &mut WaitView, run: &EntityRun) {
         if let Some(target) = waiting_for.target().filter(|_| waiting_for.is_for_call())
             && let Some(call) = self.call_at(run, target).await
@@ -254,7 +266,7 @@ impl Inspection {
         self.ask(what, entity, query, argument).await.map(|(answer, _run)| answer)
     }
 
-    /// What an entity answers, and how its run stands: one that ended answers as well.
+    /// An entity's answer, and the state of its run: an entity that has ended also answers.
     async fn ask<A: DeserializeOwned>(
         &self,
         what: &str,
@@ -279,7 +291,7 @@ impl Inspection {
     }
 }
 
-/// What Temporal says, as what it means for whoever asked for `what`.
+/// What a status of Temporal means for the caller who asked for `what`.
 pub(crate) fn of_status(what: &str, status: &Status) -> InspectionError {
     let message = status.message();
     match StatusMeaning::of(status) {

@@ -1,4 +1,4 @@
-//! Which open orders a list is to have.
+//! Which open orders a list contains.
 
 use chrono::{DateTime, Utc};
 use interlock_domain::customer::{self, ListedOrder};
@@ -9,10 +9,10 @@ use serde_json::json;
 
 use super::InspectionError;
 
-/// Which open orders are wanted; all where nothing is said.
+/// Which open orders to list; all by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OrderFilter {
-    /// Those in one of these states; in any, where it is empty.
+    /// Those in one of these states; in any, if empty.
     pub states: Vec<OrderState>,
     /// Those of this customer.
     pub customer: Option<CustomerId>,
@@ -28,26 +28,26 @@ impl OrderFilter {
     /// A state by its name on the wire.
     ///
     /// # Errors
-    /// [`InspectionError::NotOpen`]: it is no state of an open order, and only those are listed.
+    /// [`InspectionError::NotOpen`]: it is not a state of an open order, and only open orders are listed.
     pub fn state(name: &str) -> Result<OrderState, InspectionError> {
         let state = serde_json::from_value::<OrderState>(json!(name)).ok();
         state.filter(|state| !state.is_terminal()).ok_or_else(|| InspectionError::NotOpen(name.to_owned()))
     }
 
-    /// Whether no other than held orders are wanted: only those have a code.
+    /// Whether only held orders match: only these have a code.
     pub(super) fn held_only(&self) -> bool {
         self.code.is_some() || (!self.states.is_empty() && self.states.iter().all(|s| *s == OrderState::Held))
     }
 
-    /// Whether an order that stands alone may be wanted: it waits for no turn and no lease, is not due by any time, and is held
-    /// only where somebody paused its activity.
+    /// Whether a standalone order may match: it waits for no turn and no lease, has no due time, and is held
+    /// only if its activity is paused.
     pub(super) fn may_stand_alone(&self) -> bool {
         let may_be = |state: &OrderState| *state != OrderState::Pending;
         let has_state = self.states.is_empty() || self.states.iter().any(may_be);
         has_state && !self.overdue && self.code.as_ref().is_none_or(|code| ErrorCode::Paused == code.as_str())
     }
 
-    /// The argument of the entity's query: from which order on, and how many.
+    /// The argument of the entity's query: after which order to start, and how many to return.
     pub(super) fn argument(&self, after: Option<&OrderId>, limit: usize) -> customer::OrderFilter {
         customer::OrderFilter {
             states: Some(self.states.clone()).filter(|states| !states.is_empty()),
@@ -58,7 +58,7 @@ impl OrderFilter {
         }
     }
 
-    /// Whether an order that its entity listed is wanted: what entities are not asked for.
+    /// Whether an order that its entity listed matches, for the conditions that entities do not check.
     pub(super) fn wants(&self, order: &ListedOrder, now: DateTime<Utc>) -> bool {
         let due = || order.due_at.as_ref().and_then(|due| DateTime::parse_from_rfc3339(due).ok());
         !self.overdue || due().is_some_and(|due| due < now)

@@ -1,4 +1,4 @@
-//! Asking entities by their workflow ids, whoever they are, as long as they run.
+//! Queries entities by their workflow ids, of any type, as long as they run.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -7,8 +7,8 @@ use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use super::{Inspection, InspectionError};
 
 impl Inspection {
-    /// What an entity answers to a query; none where it does not run: one that was terminated answers as well, but nothing of
-    /// what it says goes on.
+    /// An entity's answer to a query; none if it does not run: a terminated entity also answers, but its state
+    /// no longer changes.
     ///
     /// # Errors
     /// [`InspectionError`].

@@ -1,102 +1,39 @@
-//! The view of an order that stands alone, made of what Temporal knows of its activity.
+//! The view of a standalone order, made from what Temporal knows about its activity.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use interlock_client::standalone_activities::{ActivityExecutionStatus, StandaloneActivity, describe};
 use interlock_connection::Installation;
-use interlock_domain::attempt::of_unanswered;
 use interlock_domain::customer::waiting::WaitingFor;
 use interlock_domain::customer::{OrderView, StepStateName, StepView};
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::{OrderId, TenantId, Timestamp};
-use interlock_domain::message::ProvisionRequest;
+use interlock_domain::ids::{OrderId, TenantId};
 use interlock_domain::order::OrderState;
 use interlock_domain::outcome::Outcome;
 use interlock_fault::with_causes;
-use interlock_workflows::{TargetActivities, unanswered};
-use temporalio_client::errors::ActivityInteractionError;
-use temporalio_client::{
-    ActivityDescribeOptions, ActivityExecutionInfoLike, ActivityExecutionStatus, PendingActivityState,
-};
 
-use super::{ANSWER_LIMIT, InspectionError, of_status};
+use super::{ANSWER_LIMIT, InspectionError};
 
-/// What is known of the activity.
-struct Known {
-    event_id: String,
-    event_type: String,
-    request: ProvisionRequest,
-    status: ActivityExecutionStatus,
-    attempt: u32,
-    /// Whether a worker has begun with it: an activity is at its first attempt from the begin.
-    begun: bool,
-    /// When it was accepted.
-    since: Timestamp,
-    /// What became of it, where it is over.
-    outcome: Option<Outcome>,
-    /// Why it failed, or why its last attempt did.
-    failure: Option<String>,
-}
-
-/// The view; none where there is no such activity.
+/// The view; none if there is no such activity.
 pub(super) async fn standalone_view(
     installation: &Installation,
     tenant: &TenantId,
     order: &OrderId,
 ) -> Result<Option<OrderView>, InspectionError> {
-    let described = tokio::time::timeout(ANSWER_LIMIT, known(installation, tenant, order)).await;
     let what = format!("The order {order}");
-    match described {
-        // Tenants may share a namespace: what is another one's was never seen.
-        Ok(Ok(known)) if known.request.tenant != *tenant => Ok(None),
-        Ok(Ok(known)) => Ok(Some(view(order, &known))),
-        Ok(Err(ActivityInteractionError::NotFound(_))) => Ok(None),
-        Ok(Err(ActivityInteractionError::Rpc(status))) => Err(of_status(&what, &status)),
-        Ok(Err(error)) => Err(InspectionError::Refused { what, reason: with_causes(&error) }),
+    let client = installation.client_for(installation.routing.namespace(tenant));
+    let client =
+        client.map_err(|fault| InspectionError::Refused { what: what.clone(), reason: with_causes(&fault) })?;
+    match tokio::time::timeout(ANSWER_LIMIT, describe(&client, order)).await {
+        // Tenants may share a namespace: an order of another tenant counts as never seen.
+        Ok(Ok(known)) => {
+            let known = known.filter(|known| known.request.tenant == *tenant);
+            Ok(known.map(|known| view(order, &known)))
+        }
+        Ok(Err(error)) => Err(InspectionError::of_server(&what, &error)),
         Err(_) => Err(InspectionError::Away("it did not answer in time".to_owned())),
     }
 }
 
-async fn known(
-    installation: &Installation,
-    tenant: &TenantId,
-    order: &OrderId,
-) -> Result<Known, ActivityInteractionError> {
-    let namespace = installation.routing.namespace(tenant);
-    let client =
-        installation.client_for(namespace).map_err(|fault| ActivityInteractionError::Other(Box::new(fault)))?;
-    let options =
-        ActivityDescribeOptions::builder().include_input(true).include_outcome(true).include_last_failure(true);
-    let handle = client.get_activity_handle(TargetActivities::provision, order.as_str(), None);
-    let description = handle.describe(options.build()).await?;
-    let request = description.input().await?;
-    let request = request.ok_or_else(|| ActivityInteractionError::Other("the activity has no input".into()))?;
-    let (outcome, failure) = match description.outcome().await? {
-        Some(Ok(answer)) => (Some(answer.outcome), None),
-        Some(Err(failure)) => {
-            let outcome = of_unanswered(unanswered(Some(&failure)), request.expires_at.is_some());
-            (Some(outcome), Some(failure.to_string()))
-        }
-        None => (None, description.last_failure()?.map(|failure| failure.to_string())),
-    };
-    Ok(Known {
-        event_id: description.static_details().await?.unwrap_or_default(),
-        event_type: description.static_summary().await?.unwrap_or_default(),
-        request,
-        status: description.status(),
-        attempt: description.attempt(),
-        begun: description.attempt() > 1 || description.run_state() != PendingActivityState::Scheduled,
-        since: description.schedule_time().map_or(Timestamp(0), timestamp),
-        outcome,
-        failure,
-    })
-}
-
-fn timestamp(time: SystemTime) -> Timestamp {
-    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
-}
-
-fn view(order: &OrderId, known: &Known) -> OrderView {
+fn view(order: &OrderId, known: &StandaloneActivity) -> OrderView {
     let (state, step, code) = states(known);
     let request = &known.request;
     let waits = || WaitingFor::Target {
@@ -130,8 +67,8 @@ fn view(order: &OrderId, known: &Known) -> OrderView {
     }
 }
 
-/// The state of the order, that of its step, and a code where it did not have its effect.
-fn states(known: &Known) -> (OrderState, StepStateName, Option<String>) {
+/// The state of the order, that of its step, and a code if it did not have its effect.
+fn states(known: &StandaloneActivity) -> (OrderState, StepStateName, Option<String>) {
     match (known.status, &known.outcome) {
         (ActivityExecutionStatus::Running, _) if known.begun => (OrderState::InProgress, StepStateName::Running, None),
         (ActivityExecutionStatus::Running, _) => (OrderState::Acknowledged, StepStateName::Open, None),
@@ -147,7 +84,7 @@ fn states(known: &Known) -> (OrderState, StepStateName, Option<String>) {
     }
 }
 
-/// The same for an order that is over with this outcome.
+/// The same for an order that has ended with this outcome.
 fn over(outcome: &Outcome) -> (OrderState, StepStateName, Option<String>) {
     match outcome {
         outcome if outcome.is_effective() => (OrderState::Completed, StepStateName::Done, None),
@@ -161,15 +98,17 @@ fn over(outcome: &Outcome) -> (OrderState, StepStateName, Option<String>) {
 
 #[cfg(test)]
 mod tests {
-    use interlock_domain::attempt::Unanswered;
+    use interlock_domain::attempt::{Unanswered, of_unanswered};
     use interlock_domain::customer::WaitView;
+    use interlock_domain::ids::Timestamp;
+    use interlock_domain::message::ProvisionRequest;
 
     use super::*;
 
-    fn known(status: ActivityExecutionStatus, outcome: Option<Outcome>) -> Known {
+    fn known(status: ActivityExecutionStatus, outcome: Option<Outcome>) -> StandaloneActivity {
         let tenant = TenantId::default();
         let order = OrderId::derive(&tenant, &"A1".parse().unwrap(), "s", "1", None);
-        Known {
+        StandaloneActivity {
             event_id: "1".to_owned(),
             event_type: "quota.exceeded".to_owned(),
             request: ProvisionRequest {
@@ -203,14 +142,14 @@ mod tests {
 
     #[test]
     fn an_order_that_stands_alone_is_shown_as_any_other() {
-        let shown = |known: &Known| view(&known.request.order.clone(), known);
+        let shown = |known: &StandaloneActivity| view(&known.request.order.clone(), known);
         let done = shown(&known(ActivityExecutionStatus::Completed, Some(Outcome::Done)));
         assert_eq!((done.state.known(), done.waiting_for), (Some(OrderState::Completed), None));
         assert_eq!(done.steps[0].state, StepStateName::Done);
         let running = shown(&known(ActivityExecutionStatus::Running, None));
         let waiting = running.waiting_for.as_ref().and_then(WaitView::known);
         assert!(matches!(waiting, Some(WaitingFor::Target { .. })), "{running:?}");
-        let waiting = shown(&Known { begun: false, ..known(ActivityExecutionStatus::Running, None) });
+        let waiting = shown(&StandaloneActivity { begun: false, ..known(ActivityExecutionStatus::Running, None) });
         assert_eq!(waiting.state, OrderState::Acknowledged);
         assert_eq!(waiting.steps[0].state, StepStateName::Open);
         let late = of_unanswered(Unanswered::NeverAttempted, true);

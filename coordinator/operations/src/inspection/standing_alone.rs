@@ -1,26 +1,18 @@
-//! Finding the open orders that stand alone. Which there are Temporal's visibility store says, by their activities; how each of
-//! them stands is then asked of Temporal one by one, as for one order: the store is behind by a moment, and knows neither
-//! what an order is nor whether it was begun.
+//! Finds the open standalone orders. Temporal's visibility store lists their activities; the state of each
+//! is then read from Temporal one by one, as for a single order: the store lags a little, and knows neither
+//! the order nor whether it was started.
 
 use futures_util::StreamExt;
-use interlock_client::ListError;
-use interlock_client::visibility::{ENTITIES_PER_PAGE, milliseconds};
+use interlock_client::standalone_activities::{self, ActivityPage, ListedActivity};
 use interlock_domain::customer::{ListedOrder, OrderView};
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_workflows::TargetActivities;
-use temporalio_client::Client;
-use temporalio_client::grpc::WorkflowService;
 use temporalio_common::ActivityDefinition as _;
-use temporalio_common::protos::temporal::api::activity::v1::ActivityExecutionListInfo;
-use temporalio_common::protos::temporal::api::workflowservice::v1::ListActivityExecutionsRequest;
-use temporalio_common::search_attributes::SearchAttributes;
-use tonic::{Code, IntoRequest};
 
+use super::InspectionError;
 use super::cursor::{Cursor, EntityPlace, from_place};
 use super::listing::{ASKED_AT_A_TIME, OrderFilter, PAGE_TIME, Round, unanswered};
 use super::standalone::standalone_view;
-use super::{ANSWER_LIMIT, InspectionError};
-use crate::ingest::TENANT_ATTRIBUTE;
 
 /// An order that was found.
 struct Found {
@@ -28,22 +20,15 @@ struct Found {
     place: EntityPlace,
 }
 
-/// Orders that were found, younger ones first, and the server's token of the next page; empty for none.
-#[derive(Default)]
-struct FoundPage {
-    orders: Vec<Found>,
-    next: Vec<u8>,
-}
-
-/// The question for the open ones that a filter may let through, of a tenant where the namespace knows whose they are. The
+/// The query for the open orders that may match a filter, of a tenant if the namespace knows the tenants. The
 /// queue is that of the filter's target.
 fn question(tenant: Option<&TenantId>, filter: &OrderFilter, queue: Option<&str>) -> String {
     let states = if filter.held_only() { "'Paused'" } else { "'Running', 'Paused'" };
     let name = TargetActivities::provision.name();
     let mut clauses = vec![format!("ActivityType = '{name}'"), format!("ExecutionStatus IN ({states})")];
-    // What cannot be written in a question is left out of it: whose the orders are is looked at again when they are here.
+    // A value that cannot be written in a query is left out of it: the tenant is checked again for each result.
     if let Some(tenant) = tenant.map(TenantId::as_str).filter(|tenant| is_quotable(tenant)) {
-        // An earlier build, or one that met a namespace without the attribute, did not say whose they are.
+        // An earlier build, or one in a namespace without the attribute, did not set the tenant.
         clauses.push(format!("(InterlockTenant = '{tenant}' OR InterlockTenant IS NULL)"));
     }
     if let Some(customer) = filter.customer.as_ref().filter(|customer| is_quotable(customer.as_str())) {
@@ -59,22 +44,17 @@ fn is_quotable(text: &str) -> bool {
     !text.contains(|letter: char| letter.is_control() || matches!(letter, '\'' | '"' | '`' | '\\'))
 }
 
-/// The order that this is, where it may be one of this tenant that the filter lets through.
-fn found(info: &ActivityExecutionListInfo, tenant: &TenantId, filter: &OrderFilter) -> Option<Found> {
-    let order: OrderId = info.activity_id.parse().ok()?;
-    if filter.customer.as_ref().is_some_and(|customer| *customer != order.customer()) {
+/// The order of this activity, if it may belong to this tenant and match the filter.
+fn found(activity: ListedActivity, tenant: &TenantId, filter: &OrderFilter) -> Option<Found> {
+    let order: OrderId = activity.activity_id.parse().ok()?;
+    if filter.customer.as_ref().is_some_and(|customer| *customer != order.customer()) || !activity.may_be_of(tenant) {
         return None;
     }
-    let attributes = info.search_attributes.as_ref().map(SearchAttributes::from_proto);
-    let said = attributes.and_then(|attributes| attributes.get(&TENANT_ATTRIBUTE));
-    if said.is_some_and(|said| said != tenant.as_str()) {
-        return None;
-    }
-    let started_ms = info.schedule_time.as_ref().map_or(0, |time| milliseconds(time.seconds, time.nanos));
-    Some(Found { order, place: EntityPlace { workflow_id: info.activity_id.clone(), started_ms } })
+    let place = EntityPlace { workflow_id: activity.activity_id, started_ms: activity.started_ms };
+    Some(Found { order, place })
 }
 
-/// An order as lists show it; none where it is over, or the filter does not let it through.
+/// An order as lists show it; none if it has ended, or does not match the filter.
 fn listed(view: OrderView, filter: &OrderFilter) -> Option<ListedOrder> {
     let state = view.state.known().filter(|state| !state.is_terminal())?;
     let waiting = view.waiting_for?;
@@ -100,47 +80,48 @@ fn listed(view: OrderView, filter: &OrderFilter) -> Option<ListedOrder> {
 }
 
 impl Round<'_> {
-    /// Adds the orders that stand alone to the page, from where the cursor says, and says where the list goes on; where none can
-    /// be wanted nobody is asked.
+    /// Adds the standalone orders to the page, from the cursor's position, and returns where the list continues; if none can
+    /// match, Temporal is not asked.
     ///
     /// # Errors
-    /// [`InspectionError`], where it cannot be found out which there are.
+    /// [`InspectionError`], if they cannot be listed.
     pub(super) async fn add_those_alone(&mut self, mut cursor: Cursor) -> Result<Option<String>, InspectionError> {
         if !self.filter.may_stand_alone() {
             return Ok(None);
         }
         loop {
-            let page = self.find_those_alone(cursor.token()?).await?;
+            let ActivityPage { activities, next } = self.find_those_alone(cursor.token()?).await?;
+            let found = activities.into_iter().filter_map(|activity| found(activity, self.tenant, self.filter));
+            let orders: Vec<Found> = found.collect();
             let orders = match &cursor.entity {
-                Some(place) => from_place(page.orders, place, |found| &found.place).0,
-                None => page.orders,
+                Some(place) => from_place(orders, place, |found| &found.place).0,
+                None => orders,
             };
             if let Some(stopped) = self.describe_each(orders).await {
                 return Ok(Some(cursor.at(stopped.place, None).to_text()));
             }
-            if page.next.is_empty() {
+            if next.is_empty() {
                 return Ok(None);
             }
-            cursor = Cursor::alone(&page.next);
-            // Whole pages may be of others: each leads on nevertheless.
+            cursor = Cursor::alone(&next);
+            // Whole pages may belong to other tenants: each still makes progress.
             if self.is_over() || self.began.elapsed() > PAGE_TIME {
                 return Ok(Some(cursor.to_text()));
             }
         }
     }
 
-    async fn find_those_alone(&self, token: Vec<u8>) -> Result<FoundPage, InspectionError> {
+    async fn find_those_alone(&self, token: Vec<u8>) -> Result<ActivityPage, InspectionError> {
         let installation = &self.inspection.installation;
         let namespace = installation.routing.namespace(self.tenant);
         let queue = self.filter.target.as_ref().map(|target| installation.routing.provisioning_queue(target));
         let known = installation.entities.has_search_attributes(namespace).await.then_some(self.tenant);
         let question = question(known, self.filter, queue.as_deref());
-        find(installation.client.clone(), namespace, question, token, |info| found(info, self.tenant, self.filter))
-            .await
+        Ok(standalone_activities::find(&installation.client, namespace, &question, token).await?)
     }
 
-    /// Looks at these orders, some at a time, and adds those that are wanted to the page. Says at which to go on, where the page
-    /// is over before.
+    /// Reads these orders, several at a time, and adds those that match to the page. Returns at which to continue, if the page
+    /// is full before all were handled.
     async fn describe_each(&mut self, orders: Vec<Found>) -> Option<Found> {
         let (inspection, tenant) = (self.inspection, self.tenant);
         let described = futures_util::stream::iter(orders.into_iter().map(|found| async move {
@@ -162,33 +143,6 @@ impl Round<'_> {
     }
 }
 
-/// One page of the answer to a question. A server that has no such activities has none of them open.
-async fn find(
-    mut client: Client,
-    namespace: &str,
-    question: String,
-    token: Vec<u8>,
-    found: impl Fn(&ActivityExecutionListInfo) -> Option<Found>,
-) -> Result<FoundPage, InspectionError> {
-    let resumed = !token.is_empty();
-    let request = ListActivityExecutionsRequest {
-        namespace: namespace.to_owned(),
-        page_size: ENTITIES_PER_PAGE,
-        next_page_token: token,
-        query: question,
-    };
-    let asked = tokio::time::timeout(ANSWER_LIMIT, client.list_activity_executions(request.into_request()));
-    let answer = asked.await.map_err(|_| ListError::not_answered())?;
-    match answer {
-        Ok(answer) => {
-            let answer = answer.into_inner();
-            Ok(FoundPage { orders: answer.executions.iter().filter_map(found).collect(), next: answer.next_page_token })
-        }
-        Err(status) if status.code() == Code::Unimplemented => Ok(FoundPage::default()),
-        Err(status) => Err(ListError::of_status(namespace, resumed, &status).into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use interlock_domain::customer::waiting::WaitingFor;
@@ -200,13 +154,8 @@ mod tests {
         OrderId::derive(&"blue".parse().unwrap(), &customer.parse().unwrap(), "s", "1", None)
     }
 
-    fn info(order: &OrderId, tenant: Option<&str>) -> ActivityExecutionListInfo {
-        let attributes = tenant.map(|tenant| SearchAttributes::new([TENANT_ATTRIBUTE.value_set(tenant.to_owned())]));
-        ActivityExecutionListInfo {
-            activity_id: order.to_string(),
-            search_attributes: attributes.map(|attributes| attributes.to_proto()),
-            ..ActivityExecutionListInfo::default()
-        }
+    fn activity(order: &OrderId, tenant: Option<&str>) -> ListedActivity {
+        ListedActivity { activity_id: order.to_string(), tenant: tenant.map(str::to_owned), started_ms: 0 }
     }
 
     fn view(state: OrderState) -> OrderView {
@@ -255,14 +204,14 @@ mod tests {
     #[test]
     fn nobody_is_shown_what_is_of_another_tenant_or_customer() {
         let blue: TenantId = "blue".parse().unwrap();
-        let is_found = |info: &ActivityExecutionListInfo, filter: &OrderFilter| found(info, &blue, filter).is_some();
+        let is_found = |activity: ListedActivity, filter: &OrderFilter| found(activity, &blue, filter).is_some();
         let all = OrderFilter::default();
-        assert!(is_found(&info(&order("A1"), Some("blue")), &all));
-        assert!(is_found(&info(&order("A1"), None), &all));
-        assert!(!is_found(&info(&order("A1"), Some("red")), &all));
+        assert!(is_found(activity(&order("A1"), Some("blue")), &all));
+        assert!(is_found(activity(&order("A1"), None), &all));
+        assert!(!is_found(activity(&order("A1"), Some("red")), &all));
         let of_a1 = OrderFilter { customer: Some("A1".parse().unwrap()), ..OrderFilter::default() };
-        assert!(is_found(&info(&order("A1"), Some("blue")), &of_a1));
-        assert!(!is_found(&info(&order("A1~B"), Some("blue")), &of_a1));
+        assert!(is_found(activity(&order("A1"), Some("blue")), &of_a1));
+        assert!(!is_found(activity(&order("A1~B"), Some("blue")), &of_a1));
     }
 
     #[test]

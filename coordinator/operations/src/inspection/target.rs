@@ -1,4 +1,4 @@
-//! Looking at a target.
+//! Reads a target.
 
 use interlock_domain::ids::TargetId;
 use interlock_domain::target_entity::TargetView;

@@ -1,4 +1,4 @@
-//! Looking at a tenant.
+//! Reads a tenant.
 
 use interlock_client::Registration;
 use interlock_client::visibility::{count, question};
@@ -18,11 +18,11 @@ impl Inspection {
         self.query(&format!("The tenant {tenant}"), &entity, names::STATE, &()).await
     }
 
-    /// How many customers of a tenant have open orders, as far as Temporal's visibility store knows by now.
+    /// How many customers of a tenant have open orders, according to Temporal's visibility store.
     ///
     /// # Errors
-    /// [`InspectionError`]; `search_attributes_missing` and `temporal_unavailable` where this process does not know that entities
-    /// show their state: none that is found is not none that is there.
+    /// [`InspectionError`]; `search_attributes_missing` and `temporal_unavailable` if this process does not know whether entities
+    /// show their state: finding none then does not mean that there is none.
     pub async fn customers_with_open_orders(&self, tenant: &TenantId) -> Result<u64, InspectionError> {
         let namespace = self.installation.routing.namespace(tenant);
         match self.installation.entities.search_attributes().of(namespace).await {
@@ -36,6 +36,6 @@ impl Inspection {
         let client = self.installation.client_for(namespace);
         let what = || format!("The tenant {tenant}");
         let client = client.map_err(|fault| InspectionError::Refused { what: what(), reason: fault.message })?;
-        Ok(count(client, namespace, &question(tenant, false)).await?)
+        Ok(count(&client, namespace, &question(tenant, false)).await?)
     }
 }

@@ -1,4 +1,4 @@
-//! Why an order waits: asks the entities what the chain wants to know.
+//! Why an order waits: asks the entities the questions of the chain.
 
 use chrono::Utc;
 use interlock_client::{EntityHandle, EntityRun, Paused};
@@ -10,27 +10,27 @@ use interlock_domain::views::Why;
 use interlock_workflows::names;
 use serde_json::json;
 
-use super::chain::{Answer, Chain, OrderLink, PausedCall, Question};
+use super::chain::{Chain, ChainAnswer, ChainQuestion, OrderLink, PausedCall};
 use super::{Inspection, InspectionError};
 
-/// What an answer of the chain is about.
+/// What a question of the chain is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked<'a> {
     /// Entities of this tenant.
     Tenant(&'a TenantId),
-    /// Who stopped or limited this target, and why; how it stands may be known to whoever waits for it.
+    /// Who stopped or limited this target, and why; its state may be known to everyone who waits for it.
     Target(&'a TargetId),
 }
 
 impl Inspection {
-    /// Why an order waits: the body of `GET …/orders/{order_id}/why`. Entities of tenants that `may_ask` says no to are
-    /// not asked; the chain ends there, and says so. What persons said of targets that it says no to is left out.
+    /// Why an order waits: the body of `GET …/orders/{order_id}/why`. Entities of tenants for which `may_ask` returns false are
+    /// not asked; the chain ends there, and says so. What persons wrote about targets for which it returns false is left out.
     ///
-    /// The chain is put together of answers that entities give one after the other. So a ring is believed only where it is
+    /// The chain is built from answers that entities give one after the other. So a ring is believed only if it is
     /// seen twice.
     ///
     /// # Errors
-    /// [`InspectionError`] where the order itself cannot be shown. What cannot be asked further on is a link of its own.
+    /// [`InspectionError`] if the order itself cannot be shown. If a later question fails, that becomes a link of its own.
     pub async fn why(
         &self,
         tenant: &TenantId,
@@ -50,14 +50,14 @@ impl Inspection {
         let mut chain = Chain::of(tenant.clone(), order.clone());
         let links = match self.own_chain(tenant, order).await? {
             Some(answer) => answer,
-            // It stands alone, or was never seen.
-            None => Answer::Order(vec![OrderLink::from(self.order(tenant, order).await?)]),
+            // It is standalone, or was never seen.
+            None => ChainAnswer::Order(vec![OrderLink::from(self.order(tenant, order).await?)]),
         };
         chain.hear(links);
         while let Some(question) = chain.question() {
             let answer = match &question {
-                question if !may_ask(Asked::Tenant(question.tenant())) => Answer::Forbidden,
-                Question::Target { target, .. } if !may_ask(Asked::Target(target)) => {
+                question if !may_ask(Asked::Tenant(question.tenant())) => ChainAnswer::Forbidden,
+                ChainQuestion::Target { target, .. } if !may_ask(Asked::Target(target)) => {
                     self.answer(&question).await.without_persons()
                 }
                 question => self.answer(question).await.without_names_of(|tenant| !may_ask(Asked::Tenant(tenant))),
@@ -67,39 +67,41 @@ impl Inspection {
         Ok(chain.done())
     }
 
-    async fn answer(&self, question: &Question) -> Answer {
+    async fn answer(&self, question: &ChainQuestion) -> ChainAnswer {
         let answered = match question {
-            Question::Order { tenant, order } => {
-                self.own_chain(tenant, order).await.map(|answer| answer.unwrap_or(Answer::NeverSeen))
+            ChainQuestion::Order { tenant, order } => {
+                self.own_chain(tenant, order).await.map(|answer| answer.unwrap_or(ChainAnswer::NeverSeen))
             }
-            Question::Resource { tenant, resource } => {
+            ChainQuestion::Resource { tenant, resource } => {
                 let what = format!("The resource {resource}");
                 let entity = self.installation.entities.resource(tenant, resource);
                 let answered = self.ask::<ResourceView>(&what, &entity, names::STATE, &()).await;
                 answered.map(|(view, run)| {
                     let paused =
                         run.paused_activity().map(|(activity, call)| of_paused_call(&entity, tenant, activity, call));
-                    unless_ended(&run, Answer::Resource(Box::new(view), paused))
+                    unless_ended(&run, ChainAnswer::Resource(Box::new(view), paused))
                 })
             }
-            Question::Keeps { tenant, customer, resource } => {
+            ChainQuestion::Keeps { tenant, customer, resource } => {
                 let what = format!("The customer {customer}");
                 let entity = self.installation.entities.customer(tenant, customer);
                 let argument = json!({ "resource": resource });
                 let answered = self.ask::<Keeping>(&what, &entity, names::KEEPS, &argument).await;
-                answered.map(|(keeping, run)| unless_ended(&run, Answer::Keeps(keeping)))
+                answered.map(|(keeping, run)| unless_ended(&run, ChainAnswer::Keeps(keeping)))
             }
-            Question::Target { target, .. } => self.target(target).await.map(|view| Answer::Target(Box::new(view))),
+            ChainQuestion::Target { target, .. } => {
+                self.target(target).await.map(|view| ChainAnswer::Target(Box::new(view)))
+            }
         };
         match answered {
             Ok(answer) => answer,
-            Err(InspectionError::NeverSeen(_)) => Answer::NeverSeen,
-            Err(error) => Answer::Unanswered { code: error.code(), detail: format!("{error}.") },
+            Err(InspectionError::NeverSeen(_)) => ChainAnswer::NeverSeen,
+            Err(error) => ChainAnswer::Unanswered { code: error.code(), detail: format!("{error}.") },
         }
     }
 
-    /// An order's chain within its customer; none where the customer does not know it.
-    async fn own_chain(&self, tenant: &TenantId, order: &OrderId) -> Result<Option<Answer>, InspectionError> {
+    /// An order's chain within its customer; none if the customer does not know the order.
+    async fn own_chain(&self, tenant: &TenantId, order: &OrderId) -> Result<Option<ChainAnswer>, InspectionError> {
         let what = format!("The order {order}");
         let entity = self.installation.entities.customer(tenant, &order.customer());
         let argument = json!({ "order_id": order });
@@ -108,13 +110,13 @@ impl Inspection {
             Ok((Some(chain), run)) => (chain, run),
             Ok((None, _)) | Err(InspectionError::NeverSeen(_)) => return Ok(None),
             Err(InspectionError::Paused { paused, .. }) => {
-                return Ok(Some(Answer::Order(vec![of_paused(order, paused)])));
+                return Ok(Some(ChainAnswer::Order(vec![of_paused(order, paused)])));
             }
             Err(error) => return Err(error),
         };
         let mut links: Vec<OrderLink> = chain.links.into_iter().map(OrderLink::from).collect();
         if let Some(ended) = run.ended() {
-            return Ok(Some(Answer::Ended { ended, links }));
+            return Ok(Some(ChainAnswer::Ended { ended, links }));
         }
         for link in links.iter_mut().filter(|link| link.waits_for_call()) {
             let Some(target) = &link.target else { continue };
@@ -130,11 +132,11 @@ impl Inspection {
                 link.tell(&paused.sentence());
             }
         }
-        Ok(Some(Answer::Order(links)))
+        Ok(Some(ChainAnswer::Order(links)))
     }
 }
 
-/// The link of an order whose customer cannot be asked, since an operator paused its workflow.
+/// The link of an order whose customer cannot be asked, because an operator paused its workflow.
 fn of_paused(order: &OrderId, paused: String) -> OrderLink {
     OrderLink {
         order_id: Some(order.clone()),
@@ -145,7 +147,7 @@ fn of_paused(order: &OrderId, paused: String) -> OrderLink {
     }
 }
 
-/// A call of a resource's own that an operator paused. Who that was is told to tenants of whom the resource is alone.
+/// A call of the resource itself that an operator paused. Who paused it is shown only to a tenant that does not share the resource.
 fn of_paused_call(entity: &EntityHandle, tenant: &TenantId, activity: &str, call: &Paused) -> PausedCall {
     let workflow_id = &entity.route.workflow_id;
     let is_own = workflow_id.starts_with(&format!("{}/", tenant.encoded()));
@@ -154,10 +156,10 @@ fn of_paused_call(entity: &EntityHandle, tenant: &TenantId, activity: &str, call
     PausedCall { sentence, unpause }
 }
 
-/// What an entity answered; of one that has ended, that it has.
-fn unless_ended(run: &EntityRun, answered: Answer) -> Answer {
+/// An entity's answer, or that the entity has ended.
+fn unless_ended(run: &EntityRun, answered: ChainAnswer) -> ChainAnswer {
     match run.ended() {
-        Some(ended) => Answer::Ended { ended, links: Vec::new() },
+        Some(ended) => ChainAnswer::Ended { ended, links: Vec::new() },
         None => answered,
     }
 }

@@ -1,30 +1,29 @@
-//! Why nothing, or not everything, could be brought back.
+//! Why recovery failed, entirely or partly.
 
-use interlock_client::EntityCallError;
+use interlock_client::{EntityCallError, ServerError};
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
 use thiserror::Error;
-use tonic::Status;
 
 use super::recorded::UnreadableHistory;
 
-/// Why nothing could be brought back.
+/// Why recovery failed.
 #[derive(Debug, Error)]
 pub enum RecoveryError {
-    /// There is no such entity, or all of its histories are gone.
+    /// There is no such entity, or all of its histories are deleted.
     #[error("{0} was never seen, or its histories were deleted")]
     NeverSeen(String),
-    /// A run was named that is not there, or did not die.
+    /// A run was named that does not exist, or did not end abnormally.
     #[error("the run {run} of {customer} {why}")]
     NotDead {
         /// The customer.
         customer: String,
         /// The run.
         run: String,
-        /// What it is instead.
+        /// Its actual state.
         why: &'static str,
     },
-    /// A history cannot be gone by.
+    /// A history cannot be used.
     #[error("the history of the run {run} cannot be read: {fault}")]
     Unreadable {
         /// The run.
@@ -42,7 +41,7 @@ pub enum RecoveryError {
     },
     /// Temporal did not answer.
     #[error("Temporal did not respond: {0}")]
-    Temporal(Box<Status>),
+    Temporal(ServerError),
     /// An event could not be submitted. Those before it were.
     #[error("{submitted} of {all} events were submitted, but the next one was not accepted: {fault}")]
     NotTaken {
@@ -53,7 +52,7 @@ pub enum RecoveryError {
         /// Why.
         fault: EntityCallError,
     },
-    /// Nobody takes in what was submitted, and more would not be taken.
+    /// The entity does not process what was submitted, and more would not be accepted.
     #[error("{submitted} of {all} events were submitted, but the entity does not process them")]
     NotTakenIn {
         /// How many were.
@@ -61,7 +60,7 @@ pub enum RecoveryError {
         /// How many there are.
         all: usize,
     },
-    /// The connection's settings do not do.
+    /// The settings of the connection are invalid.
     #[error("{0}")]
     Connection(String),
 }

@@ -1,64 +1,55 @@
-//! Fetching the histories of a customer's runs.
+//! Fetches the histories of a customer's runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use interlock_client::{RunInfo, ServerError, histories, runs, visibility};
 use interlock_connection::Installation;
 use interlock_domain::ids::{CustomerId, CustomerRef, TenantId};
 use interlock_domain::routing::EntityRoute;
 use serde::Serialize;
 use temporalio_client::Client;
-use temporalio_client::grpc::WorkflowService;
-use temporalio_common::data_converters::SerializationContextData;
-use temporalio_common::payload_visitor::decode_payloads;
 use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus;
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
-use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest, ListWorkflowExecutionsRequest,
-};
-use tonic::{Code, IntoRequest};
 
 use super::error::RecoveryError;
 use super::open_events::{OpenEvents, is_dead, open_events};
 use super::recorded::{RecordedRun, RunEnd};
 
-/// Runs in one page of a list.
-const PAGE_RUNS: i32 = 1_000;
-
-/// A run that died.
+/// A run that ended abnormally.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeadRun {
     /// Its id.
     pub run_id: String,
     /// `terminated`, `timed out`, …
     pub how: String,
-    /// Why, where it is said.
+    /// Why, if it is known.
     pub reason: String,
 }
 
-/// What is to be brought back of a customer.
+/// What can be recovered of a customer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Found {
-    /// The runs that died.
+    /// The runs that ended abnormally.
     pub runs: Vec<DeadRun>,
-    /// What they had not ended.
+    /// Their open events.
     #[serde(flatten)]
     pub open: OpenEvents,
 }
 
-/// Brings back what died with entities of customers.
+/// Recovers the open events of dead customer entities.
 #[derive(Clone)]
 pub struct Recovery {
     pub(super) installation: Installation,
 }
 
 impl Recovery {
-    /// Of this installation.
+    /// For this installation.
     pub fn new(installation: Installation) -> Self {
         Self { installation }
     }
 
-    /// What is to be brought back of a customer: of all its dead runs whose histories are there, or of one. Changes
+    /// What can be recovered of a customer: from all its dead runs whose histories exist, or from one. Changes
     /// nothing.
     ///
     /// # Errors
@@ -79,7 +70,7 @@ impl Recovery {
         loop {
             let runs: Vec<RecordedRun> = histories.runs.values().cloned().collect();
             let open = open_events(&me, &runs, &dead);
-            // What an order came from may be in a run before: it is gone back as far as there is something to find.
+            // The event of an order may be in an earlier run: go back as long as something can be found.
             if open.lost.is_empty() || !histories.fetch_before(&dead).await? {
                 let runs = runs.iter().filter(|run| dead.contains(&run.run_id)).filter_map(dead_run).collect();
                 return Ok(Found { runs, open });
@@ -97,7 +88,7 @@ fn dead_run(run: &RecordedRun) -> Option<DeadRun> {
     }
 }
 
-/// The histories of one entity's runs that were fetched, by run.
+/// The fetched histories of one entity's runs, by run.
 struct Histories {
     client: Client,
     route: EntityRoute,
@@ -105,8 +96,8 @@ struct Histories {
 }
 
 impl Histories {
-    /// Fetches the dead runs, and all that began after the first of them. The current run is asked for by itself: lists
-    /// are eventually consistent, and whoever terminated it may have done so just now.
+    /// Fetches the dead runs, and all that started after the first of them. The current run is queried separately: lists
+    /// are eventually consistent, and it may have been terminated just now.
     async fn fetch_since_the_first_death(&mut self) -> Result<(), RecoveryError> {
         let mut listed = self.list().await?;
         let current = self.current().await?;
@@ -117,17 +108,19 @@ impl Histories {
             listed.retain(|run| run.run_id != current.run_id);
             listed.push(current);
         }
-        let is_dead = |run: &ListedRun| {
+        let is_dead = |run: &RunInfo| {
             !matches!(run.status, WorkflowExecutionStatus::Running | WorkflowExecutionStatus::ContinuedAsNew)
         };
-        let Some(first) = listed.iter().filter(|run| is_dead(run)).map(|run| run.began).min() else { return Ok(()) };
-        for run in listed.iter().filter(|run| run.began >= first) {
+        let Some(first) = listed.iter().filter(|run| is_dead(run)).map(|run| run.started_at).min() else {
+            return Ok(());
+        };
+        for run in listed.iter().filter(|run| run.started_at >= first) {
             self.fetch(&run.run_id).await?;
         }
         Ok(())
     }
 
-    /// The runs that died and are to be gone by.
+    /// The dead runs to use.
     fn dead(&self, me: &CustomerRef, only: Option<&str>) -> Result<BTreeSet<String>, RecoveryError> {
         if let Some(only) = only {
             let not_dead = |why| RecoveryError::NotDead { customer: me.to_string(), run: only.to_owned(), why };
@@ -137,7 +130,7 @@ impl Histories {
         Ok(self.runs.values().filter(|run| is_dead(run)).map(|run| run.run_id.clone()).collect())
     }
 
-    /// Fetches the run before the first one of each chain that ends in one of these. Whether there was any.
+    /// Fetches the run before the first one of each chain that ends in one of these. Returns whether there was any.
     async fn fetch_before(&mut self, dead: &BTreeSet<String>) -> Result<bool, RecoveryError> {
         let mut before = BTreeSet::new();
         for run in dead {
@@ -156,7 +149,7 @@ impl Histories {
         Ok(fetched)
     }
 
-    /// Fetches the history of one run. Whether it is still there.
+    /// Fetches the history of one run. Returns whether it still exists.
     async fn fetch(&mut self, run: &str) -> Result<bool, RecoveryError> {
         let Some(history) = self.history(run).await? else { return Ok(false) };
         let recorded = RecordedRun::read(run, &history);
@@ -166,80 +159,24 @@ impl Histories {
     }
 
     async fn history(&self, run: &str) -> Result<Option<Vec<HistoryEvent>>, RecoveryError> {
-        let mut events = Vec::new();
-        let mut next_page_token = Vec::new();
-        loop {
-            let execution = WorkflowExecution { workflow_id: self.route.workflow_id.clone(), run_id: run.to_owned() };
-            let request = GetWorkflowExecutionHistoryRequest {
-                namespace: self.route.namespace.clone(),
-                execution: Some(execution),
-                next_page_token,
-                ..Default::default()
-            };
-            let answer = match self.client.clone().get_workflow_execution_history(request.into_request()).await {
-                Ok(answer) => answer.into_inner(),
-                Err(status) if status.code() == Code::NotFound => return Ok(None),
-                Err(status) => return Err(RecoveryError::Temporal(Box::new(status))),
-            };
-            let mut history = answer.history.unwrap_or_default();
-            let codec = self.client.options().data_converter.codec();
-            let decrypted = decode_payloads(&mut history, codec, &SerializationContextData::None).await;
-            decrypted.map_err(|error| RecoveryError::Encrypted { run: run.to_owned(), reason: error.to_string() })?;
-            events.extend(history.events);
-            next_page_token = answer.next_page_token;
-            if next_page_token.is_empty() {
-                return Ok(Some(events));
-            }
-        }
+        let execution = WorkflowExecution { workflow_id: self.route.workflow_id.clone(), run_id: run.to_owned() };
+        let history = histories::history(&self.client, &self.route.namespace, execution).await;
+        history.map_err(|error| match error {
+            ServerError::Payload(fault) => RecoveryError::Encrypted { run: run.to_owned(), reason: fault.to_string() },
+            error => RecoveryError::Temporal(error),
+        })
     }
 
-    /// The run that was started last; none where there is none.
-    async fn current(&self) -> Result<Option<ListedRun>, RecoveryError> {
-        let execution = WorkflowExecution { workflow_id: self.route.workflow_id.clone(), run_id: String::new() };
-        let request =
-            DescribeWorkflowExecutionRequest { namespace: self.route.namespace.clone(), execution: Some(execution) };
-        match self.client.clone().describe_workflow_execution(request.into_request()).await {
-            Ok(answer) => Ok(answer.into_inner().workflow_execution_info.and_then(ListedRun::of)),
-            Err(status) if status.code() == Code::NotFound => Ok(None),
-            Err(status) => Err(RecoveryError::Temporal(Box::new(status))),
-        }
+    /// The run that was started last. `None` if there is none.
+    async fn current(&self) -> Result<Option<RunInfo>, RecoveryError> {
+        let described = runs::describe(&self.client, &self.route.namespace, &self.route.workflow_id).await;
+        Ok(described.map_err(RecoveryError::Temporal)?.map(|described| described.run))
     }
 
-    /// All runs that lists know.
-    async fn list(&self) -> Result<Vec<ListedRun>, RecoveryError> {
-        let mut listed = Vec::new();
-        let mut next_page_token = Vec::new();
-        loop {
-            let request = ListWorkflowExecutionsRequest {
-                namespace: self.route.namespace.clone(),
-                page_size: PAGE_RUNS,
-                next_page_token,
-                // An id's parts are percent-encoded: there is no quote in it.
-                query: format!("WorkflowId = '{}'", self.route.workflow_id),
-            };
-            let answer = self.client.clone().list_workflow_executions(request.into_request()).await;
-            let answer = answer.map_err(|status| RecoveryError::Temporal(Box::new(status)))?.into_inner();
-            listed.extend(answer.executions.into_iter().filter_map(ListedRun::of));
-            next_page_token = answer.next_page_token;
-            if next_page_token.is_empty() {
-                return Ok(listed);
-            }
-        }
-    }
-}
-
-/// A run as lists show it.
-struct ListedRun {
-    run_id: String,
-    status: WorkflowExecutionStatus,
-    /// Seconds and nanoseconds since 1970.
-    began: (i64, i32),
-}
-
-impl ListedRun {
-    fn of(info: temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInfo) -> Option<Self> {
-        let status = info.status();
-        let began = info.start_time.map_or((0, 0), |time| (time.seconds, time.nanos));
-        Some(Self { run_id: info.execution?.run_id, status, began })
+    /// All runs in the list.
+    async fn list(&self) -> Result<Vec<RunInfo>, RecoveryError> {
+        // An id's parts are percent-encoded: there is no quote in it.
+        let query = format!("WorkflowId = '{}'", self.route.workflow_id);
+        visibility::all(&self.client, &self.route.namespace, &query).await.map_err(RecoveryError::Temporal)
     }
 }

@@ -1,23 +1,23 @@
-//! Bringing back what a terminated customer entity had not ended: `interlock customer recover ID`.
+//! Recovers the unfinished orders of a terminated customer entity: `interlock customer recover ID`.
 //!
-//! Nobody should terminate an entity; somebody will, or the server does (a history that is too large). Its open orders are
-//! gone with it, and everything that it was ever told is in its history: the last run's start argument has the state of the
-//! run before, and what came since are its events.
+//! No one should terminate an entity, but it happens, or the server does it (if a history is too large). Its open orders are
+//! then gone, but all its inputs are in its history: the last run's start argument has the state of the
+//! previous run, and the inputs since then are its events.
 //!
-//! 1. [`RecordedRun`] reads a history as what the customer machine took in (`recorded.rs`, `reader.rs`; pure).
-//! 2. The machine itself takes it in again, and so says which orders were over (`replay.rs`; pure).
-//! 3. [`open_events`] finds the events of those that were not, and of those that no worker had taken in yet; it leaves out
-//!    what a later run was told again (`open_events.rs`; pure).
+//! 1. [`RecordedRun`] reads a history as inputs of the customer machine (`recorded.rs`, `reader.rs`; pure).
+//! 2. The machine itself processes them again, which shows which orders had ended (`replay.rs`; pure).
+//! 3. [`open_events`] finds the events of the other orders, and those that no worker had processed yet; it leaves out
+//!    events that a later run received again (`open_events.rs`; pure).
 //! 4. [`Recovery`] fetches the histories and sends the events by signal-with-start (`histories.rs`, `submission.rs`).
 //!
-//! What may be done twice, and why it does no harm: an order that had begun is submitted again from its first step. It is the
-//! same order with the same idempotency keys: adapters answer that the target is as it should be (`already_done`), targets
-//! that know keys do nothing. A target that can do neither gets the call again; what the README's table says of a crash holds
-//! here too. An order that is over is left out.
+//! Submitting an order twice does no harm: an order that had started is submitted again from its first step. It is the
+//! same order with the same idempotency keys: adapters answer that the target already has the state (`already_done`), and targets
+//! that support keys do nothing. A target that can do neither gets the call again; what the README's table says about a crash applies
+//! here too. An order that had ended is left out.
 //!
-//! What cannot be brought back: an order that was open for longer than the namespace keeps the histories of closed runs, and
-//! whose event came in one that is gone. It is named, so that its source can send it again. Leases are no events: a
-//! terminated customer's are settled by their resources.
+//! What cannot be recovered: an order that was open for longer than the namespace keeps the histories of closed runs, and
+//! whose event came in a deleted one. It is reported, so that its source can send it again. Leases are not events: the
+//! resources settle a terminated customer's leases.
 
 #[cfg(test)]
 mod tests;

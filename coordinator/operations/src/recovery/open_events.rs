@@ -1,4 +1,4 @@
-//! Which events a customer's dead runs had not ended.
+//! Finds the events that a customer's dead runs had not finished.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,20 +24,20 @@ pub struct OpenEvent {
     /// Its type.
     #[serde(rename = "type")]
     pub event_type: String,
-    /// The order's state then; `acknowledged` where no worker had taken the event in.
+    /// The order's state then; `acknowledged` if no worker had processed the event.
     pub state: OrderState,
-    /// When it happened, by which orders are sorted, RFC 3339.
+    /// When it happened, which is the sort order of orders, RFC 3339.
     pub occurred_at: String,
     /// The run that had it.
     pub run_id: String,
-    /// When it was accepted: as its stamp says, else when it arrived, RFC 3339.
+    /// When it was accepted: by its stamp, or else when it arrived, RFC 3339.
     pub accepted_at: String,
     /// The event to submit.
     #[serde(skip)]
     pub event: Value,
 }
 
-/// An order that was open and whose event is not in any history that is still there.
+/// An order that was open and whose event is in no remaining history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LostOrder {
     /// The order.
@@ -53,7 +53,7 @@ pub struct LostOrder {
     pub run_id: String,
 }
 
-/// An event that no worker had taken in, and that none would have taken: it would be rejected again.
+/// An event that no worker had processed, and that would be rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unreadable {
     /// When it came, RFC 3339.
@@ -64,27 +64,27 @@ pub struct Unreadable {
     pub detail: String,
 }
 
-/// What the dead runs of a customer had not ended.
+/// What the dead runs of a customer had not finished.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct OpenEvents {
     /// The events to submit again, in the order of their keys.
     pub events: Vec<OpenEvent>,
-    /// Orders whose events are gone: their source has to send them again. In the order of their keys.
+    /// Orders whose events are gone: their sources must send them again. In the order of their keys.
     pub lost: Vec<LostOrder>,
-    /// Events that are none.
+    /// Invalid events.
     pub unreadable: Vec<Unreadable>,
-    /// How many are left out because a later run was told them again.
+    /// How many are left out because a later run received them again.
     pub told_again: usize,
-    /// What was not certain: orders may be among the events that were over.
+    /// Uncertainties: some of the events may belong to orders that had ended.
     pub doubts: Vec<String>,
 }
 
-/// Finds the events that `dead`, runs of this customer, had not ended. `runs` are all of its runs whose histories are
-/// there, in any order, the dead ones among them; events are looked for in each of them.
+/// Finds the events that `dead`, runs of this customer, had not finished. `runs` are all of its runs whose histories
+/// exist, in any order, including the dead ones; events are searched in each of them.
 ///
-/// The events come with the time at which they happened as the dead entity saw it, and numbered (`sequence`) in the order
-/// of their keys: of events older than a day, whose time counted as a day ago in 0.1.0, the order would be lost otherwise. They
-/// keep the stamp of their acceptance, or get one: what was accepted in time is not `too_old` when it is brought back.
+/// The events get the time at which they happened according to the dead entity, and are numbered (`sequence`) in the order
+/// of their keys: otherwise the order of events older than a day, whose time 0.1.0 limited to a day ago, would be lost. They
+/// keep the stamp of their acceptance, or get one: an event that was accepted in time is not `too_old` when it is recovered.
 pub fn open_events(me: &CustomerRef, runs: &[RecordedRun], dead: &BTreeSet<String>) -> OpenEvents {
     let sources = sources(me, runs);
     let mut found = OpenEvents::default();
@@ -110,7 +110,7 @@ pub fn open_events(me: &CustomerRef, runs: &[RecordedRun], dead: &BTreeSet<Strin
             }
         }
     }
-    // The later run may have died, too.
+    // The later run may also be dead.
     found.told_again = told_again.difference(&seen).count();
     found.events = open.into_values().collect();
     found.lost = lost.into_values().collect();
@@ -123,14 +123,14 @@ pub fn open_events(me: &CustomerRef, runs: &[RecordedRun], dead: &BTreeSet<Strin
     found
 }
 
-/// An order that a dead run had not ended.
+/// An order that a dead run had not finished.
 struct OpenOrder<'a> {
     key: OrderKey,
     accepted_at: Timestamp,
     event_id: String,
     event_type: String,
     state: OrderState,
-    /// Its event, where the run has it in its state.
+    /// Its event, if the run has it in its state.
     event: Option<&'a Event>,
 }
 
@@ -159,7 +159,7 @@ impl OpenOrder<'_> {
     }
 }
 
-/// What the machine says is open at the end of a run, and what had not even come to it.
+/// The orders that the machine has open at the end of a run, and events that it had not processed.
 fn open_orders<'a>(
     me: &CustomerRef,
     run: &'a RecordedRun,
@@ -205,7 +205,7 @@ fn open_orders<'a>(
     open
 }
 
-/// The events of all runs, by their orders.
+/// The events of all runs, by order.
 fn sources<'a>(me: &CustomerRef, runs: &'a [RecordedRun]) -> BTreeMap<OrderId, &'a Event> {
     let submitted = runs.iter().flat_map(RecordedRun::submitted).filter_map(|submitted| submitted.event.as_ref().ok());
     let mut sources: BTreeMap<OrderId, &Event> =
@@ -216,7 +216,7 @@ fn sources<'a>(me: &CustomerRef, runs: &'a [RecordedRun]) -> BTreeMap<OrderId, &
     sources
 }
 
-/// The orders whose events runs that began after this one were told, or knew.
+/// The orders whose events later runs received, or knew.
 fn told_after(me: &CustomerRef, runs: &[RecordedRun], dead: &RecordedRun) -> BTreeSet<OrderId> {
     let later = || runs.iter().filter(|run| run.began > dead.began);
     let submitted = later().flat_map(RecordedRun::submitted).filter_map(|submitted| submitted.event.as_ref().ok());
@@ -229,12 +229,12 @@ fn told_after(me: &CustomerRef, runs: &[RecordedRun], dead: &RecordedRun) -> BTr
     told
 }
 
-/// Whether a run died.
+/// Whether a run ended abnormally.
 pub(super) fn is_dead(run: &RecordedRun) -> bool {
     matches!(run.end, RunEnd::Dead { .. })
 }
 
-/// The event as a producer sends it.
+/// The event in the form in which a producer sends it.
 fn cloud_event(event: &Event, occurred_at: Timestamp) -> Value {
     let mut written = json!({
         "specversion": "1.0",

@@ -1,4 +1,4 @@
-//! Goes through a history, event by event.
+//! Reads a history, event by event.
 
 use std::collections::BTreeMap;
 
@@ -25,11 +25,11 @@ use super::recorded::{
     read, time_of,
 };
 
-/// The activities by which a customer tells others once the decision is recorded.
+/// The activities with which a customer tells others once the decision is recorded.
 const ADMIT_RECORDED: &str = "admit_recorded";
 const SEND_RECORDED: &str = "send_recorded";
 
-/// Something that is in the history and was not taken in by a workflow task yet.
+/// Something in the history that no workflow task has processed yet.
 enum Pending {
     Incoming(Box<Incoming>),
     Ended(Ended),
@@ -39,21 +39,21 @@ enum Pending {
 enum Scheduled {
     /// A call of a step.
     Call(Box<ProvisionRequest>),
-    /// One by which the entity tells others: its type, and the receipt that its answer repeats.
+    /// An activity with which the entity tells others: its type, and the receipt that its answer repeats.
     Own(String, String),
 }
 
-/// Goes through a history.
+/// Reads a history.
 pub(super) struct Reader {
-    /// What workflow tasks took in.
+    /// What workflow tasks processed.
     pub(super) tasks: Vec<RecordedTask>,
-    /// By the id of the event that says it.
+    /// By the id of the history event.
     pending: BTreeMap<i64, Pending>,
-    /// The times at which workflow tasks began, by their events.
+    /// The start times of workflow tasks, by event.
     begun: BTreeMap<i64, Timestamp>,
-    /// The activities that were scheduled, by their events.
+    /// The scheduled activities, by event.
     scheduled: BTreeMap<i64, Scheduled>,
-    /// Which behaviour the run began with.
+    /// Which behaviour the run started with.
     pub(super) edition: Edition,
     /// How the run ended.
     pub(super) end: RunEnd,
@@ -66,7 +66,7 @@ impl Default for Reader {
             pending: BTreeMap::new(),
             begun: BTreeMap::new(),
             scheduled: BTreeMap::new(),
-            // Runs of later builds begin with a patch marker.
+            // Runs of later builds start with a patch marker.
             edition: Edition::V0_1,
             end: RunEnd::Open,
         }
@@ -87,13 +87,13 @@ impl Reader {
             Attributes::WorkflowTaskFailedEventAttributes(failed)
                 if failed.cause() == WorkflowTaskFailedCause::ResetWorkflow =>
             {
-                // The run hears of it before anything that its next task takes in.
+                // The run learns of it before anything else that its next task processes.
                 self.pending.insert(0, Pending::Incoming(Box::new(Incoming::WasReset)));
             }
             Attributes::WorkflowTaskCompletedEventAttributes(completed) => self.task(completed.started_event_id),
             Attributes::ActivityTaskScheduledEventAttributes(scheduled) => {
                 let activity_type = scheduled.activity_type.as_ref().map_or("", |activity| activity.name.as_str());
-                // Others read as none.
+                // Other activity types have no input that matters.
                 let scheduled = match activity_type {
                     ADMIT_RECORDED | SEND_RECORDED => read::<Requested<IgnoredAny>>(scheduled.input.as_ref())
                         .map(|request| Scheduled::Own(activity_type.to_owned(), request.receipt)),
@@ -110,7 +110,7 @@ impl Reader {
             Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted) => {
                 let input = accepted.accepted_request.as_ref().and_then(|request| request.input.as_ref());
                 let action = input.filter(|input| input.name == names::ACT).and_then(|input| read(input.args.as_ref()));
-                // It was taken in by the task that recorded it.
+                // The task that recorded it has processed it.
                 if let (Some(action), Some(task)) = (action, self.tasks.last_mut()) {
                     task.incoming.push(Incoming::Acted(Box::new(action)));
                 }
@@ -119,7 +119,7 @@ impl Reader {
         }
     }
 
-    /// The events that no workflow task took in.
+    /// The events that no workflow task processed.
     pub(super) fn untaken(&mut self) -> Vec<Submitted> {
         let pending = std::mem::take(&mut self.pending).into_values();
         let submitted = pending.filter_map(|pending| match pending {
@@ -134,7 +134,7 @@ impl Reader {
 
     fn signalled(&mut self, event: &HistoryEvent, name: &str, input: Option<&Payloads>) {
         let incoming = if name == names::SUBMIT {
-            // The limit is the machine's affair: whoever takes the event in again judges it again.
+            // The machine applies the limit: the entity that receives the event again checks it again.
             let event_read = Event::from_slice(bytes(input), usize::MAX);
             Some(Incoming::Submitted(Submitted { event: event_read, at: time_of(event) }))
         } else if name == names::FROM_RESOURCE {
@@ -147,7 +147,7 @@ impl Reader {
         }
     }
 
-    /// A workflow task ended well: it took in all that was there when it began.
+    /// A workflow task completed: it processed everything that was there when it started.
     fn task(&mut self, began: i64) {
         let later = self.pending.split_off(&began);
         let taken = std::mem::replace(&mut self.pending, later);
@@ -229,7 +229,7 @@ impl RecordedRun {
         })
     }
 
-    /// All events that were signalled to it, in order.
+    /// All events that were signalled, in order.
     pub(super) fn submitted(&self) -> impl Iterator<Item = &Submitted> {
         let taken = self.tasks.iter().flat_map(|task| &task.incoming).filter_map(|incoming| match incoming {
             Incoming::Submitted(submitted) => Some(submitted),
@@ -253,8 +253,8 @@ fn carried(started: &WorkflowExecutionStartedEventAttributes) -> Result<Option<B
     }
 }
 
-/// What came of an activity. One whose answer cannot be read came to nothing: the order of a call stays open, and the shell
-/// begins the others again, as it does where the answer does not repeat the receipt.
+/// The result of an activity. An unreadable one counts as no result: the order of a call stays open, and the shell
+/// starts the others again, as it does if the answer does not repeat the receipt.
 fn ended(scheduled: Scheduled, result: Option<&Payloads>) -> Option<Ended> {
     match scheduled {
         Scheduled::Call(request) => {
@@ -271,7 +271,7 @@ fn ended(scheduled: Scheduled, result: Option<&Payloads>) -> Option<Ended> {
     }
 }
 
-/// What a failure says. Where failures are encrypted, that stands beside it, decrypted with the history.
+/// The message of a failure. If failures are encrypted, the message is in the encoded attributes, decrypted with the history.
 fn said(failure: &Failure) -> String {
     let beside = failure.encoded_attributes.as_ref();
     let attributes = beside.and_then(|payload| serde_json::from_slice::<CommonAttributes>(&payload.data).ok());

@@ -1,4 +1,4 @@
-//! A history as what the customer machine took in, workflow task by workflow task.
+//! A history as inputs of the customer machine, workflow task by workflow task.
 
 use interlock_domain::customer::{Action, AdmissionAnswer, Customer};
 use interlock_domain::event::Event;
@@ -13,13 +13,13 @@ use temporalio_common::protos::temporal::api::common::v1::Payloads;
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use thiserror::Error;
 
-/// Why a history cannot be gone by.
+/// Why a history cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum UnreadableHistory {
     /// It does not begin with the start of a run.
     #[error("it does not start with the start event of a run")]
     NoStart,
-    /// The state that the run before handed over is none that this version reads.
+    /// This version cannot read the state from the previous run.
     #[error("the state of the previous run cannot be read: {0}")]
     Carried(String),
 }
@@ -27,15 +27,15 @@ pub enum UnreadableHistory {
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunEnd {
-    /// It did not.
+    /// It has not ended.
     Open,
-    /// By a next run, that has its state.
+    /// By a next run, which has its state.
     ContinuedAsNew,
-    /// By somebody or something from outside, or by a failure: its state is gone.
+    /// By termination, time-out or failure: its state is gone.
     Dead {
         /// `terminated`, `timed out`, `failed`, `canceled` or `completed`.
         how: &'static str,
-        /// Why, where it is said.
+        /// Why, if it is known.
         reason: String,
     },
 }
@@ -51,35 +51,35 @@ pub struct RecordedRun {
     pub continues: Option<String>,
     /// How it ended.
     pub end: RunEnd,
-    /// When it ended; when it was last heard of, where it did not.
+    /// When it ended; if it has not, the time of its last event.
     pub ended_at: Timestamp,
-    /// What it was started with, where that can be read.
+    /// Its start argument, if it can be read.
     pub start: Option<StartArgument>,
-    /// The state of the run before.
+    /// The state from the previous run.
     pub carried: Option<Box<Customer>>,
-    /// Which behaviour it began with.
+    /// Which behaviour it started with.
     pub(super) edition: Edition,
-    /// What its workflow tasks took in, in order.
+    /// What its workflow tasks processed, in order.
     pub(super) tasks: Vec<RecordedTask>,
-    /// The events that came when no workflow task took anything in any more.
+    /// The events after its last workflow task.
     pub(super) untaken: Vec<Submitted>,
 }
 
-/// An event as it was signalled.
+/// A signalled event.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Submitted {
-    /// The event, or why it is none.
+    /// The event, or why it is invalid.
     pub(super) event: Result<Event, Rejection>,
-    /// When the server took it.
+    /// When the server accepted it.
     pub(super) at: Timestamp,
 }
 
-/// What one workflow task took in.
+/// What one workflow task processed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RecordedTask {
-    /// The time of the workflow then.
+    /// The workflow time.
     pub(super) at: Timestamp,
-    /// What came in, in order.
+    /// The inputs, in order.
     pub(super) incoming: Vec<Incoming>,
     /// The activities that had ended.
     pub(super) ended: Vec<Ended>,
@@ -87,7 +87,7 @@ pub(super) struct RecordedTask {
     pub(super) locals: Vec<EndedLocal>,
 }
 
-/// What came in.
+/// An input.
 #[derive(Debug, Clone)]
 pub(super) enum Incoming {
     Submitted(Submitted),
@@ -102,7 +102,7 @@ pub(super) enum Incoming {
 pub(super) enum Ended {
     /// A call of a step.
     Call(Box<EndedCall>),
-    /// What leaves only once its decision is recorded.
+    /// An activity that starts only once its decision is recorded.
     Own(EndedLocal),
 }
 
@@ -113,21 +113,21 @@ pub(super) struct EndedCall {
     pub(super) answer: ProvenOutcome,
 }
 
-/// An activity ended by which the entity tells others. One that failed is begun again by the shell.
+/// The result of an activity with which the entity tells others. The shell repeats one that failed.
 #[derive(Debug, Clone)]
 pub(super) enum EndedLocal {
     Admitted(Box<AdmissionAnswer>),
     Sent,
-    /// Its result cannot be read, or it is none that this version knows.
+    /// Its result cannot be read, or is unknown to this version.
     Strange(String),
 }
 
-/// The bytes of the first payload; none at all where there is none.
+/// The bytes of the first payload; empty if there is none.
 pub(super) fn bytes(payloads: Option<&Payloads>) -> &[u8] {
     payloads.and_then(|payloads| payloads.payloads.first()).map_or(&[], |payload| payload.data.as_slice())
 }
 
-/// The first payload, read as JSON; none where it cannot be.
+/// The first payload, read as JSON; none if that fails.
 pub(super) fn read<T: DeserializeOwned>(payloads: Option<&Payloads>) -> Option<T> {
     serde_json::from_slice(bytes(payloads)).ok()
 }

@@ -1,4 +1,4 @@
-//! The customer machine takes in again what a run took in.
+//! Lets the customer machine process a run's inputs again.
 
 use interlock_domain::customer::{Customer, Input, Local};
 use interlock_domain::ids::{CustomerRef, Incarnation, Timestamp};
@@ -11,13 +11,13 @@ use super::recorded::{Ended, EndedCall, EndedLocal, Incoming, RecordedRun};
 pub(super) struct Replayed {
     /// The machine.
     pub(super) customer: Customer,
-    /// Why it does not say everything: from there on nothing ended by what it knows. Set where the history was made by
-    /// another version, whose machine went another way.
+    /// Why the result is incomplete: from some point on its orders could not be followed. Set if the history was made by
+    /// another version, whose machine decided differently.
     pub(super) diverged: Option<String>,
 }
 
-/// Has the machine take in what the run took in, in the order in which the shell fed it (`workflows/src/life.rs`): what
-/// came in, calls that ended, then the local activities that the task ran.
+/// Lets the machine process the run's inputs in the order in which the shell fed them (`workflows/src/life.rs`): incoming
+/// messages, ended calls, then the local activities of the task.
 pub(super) fn replay(me: &CustomerRef, run: &RecordedRun) -> Replayed {
     let mut customer = match &run.carried {
         Some(carried) => (**carried).clone(),
@@ -61,11 +61,11 @@ impl Replayed {
     fn take_in(&mut self, now: Timestamp, incoming: &Incoming) {
         match incoming {
             Incoming::Submitted(submitted) => drop(self.customer.step(now, Input::Submitted(submitted.event.clone()))),
-            // Runs of 0.1.0 were not told.
+            // Runs of 0.1.0 did not get this input.
             Incoming::WasReset if self.customer.edition() < Edition::V0_2 => {}
             Incoming::WasReset => drop(self.customer.step(now, Input::WasReset)),
             Incoming::Told(message) => drop(self.customer.step(now, Input::Told(message.clone()))),
-            // Whoever acted was answered then.
+            // The caller already got the answer.
             Incoming::Acted(action) => drop(self.customer.act(now, action)),
         }
     }

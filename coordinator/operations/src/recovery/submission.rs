@@ -1,4 +1,4 @@
-//! Submitting again.
+//! Submits events again.
 
 use std::time::{Duration, Instant};
 
@@ -13,19 +13,19 @@ use super::histories::Recovery;
 use super::open_events::OpenEvent;
 use crate::inspection::{Inspection, InspectionError};
 
-/// How long the entity may be silent, or full, before it counts as not served.
+/// How long the entity may not respond, or be full, before it counts as not served.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// How often it is looked whether it has come to what was submitted.
+/// How often to check whether it has processed what was submitted.
 const PAUSE: Duration = Duration::from_millis(500);
 
 impl Recovery {
-    /// Submits events again, in their order, and tells `said` of each that was taken. Where there are more than the entity
-    /// takes at a time it is waited until it has come to those before: what it rejected as `backlog_full` would be over.
+    /// Submits events again, in order, and calls `said` for each that was accepted. If there are more than the entity
+    /// accepts at a time, it waits until the earlier ones are processed: otherwise they would be rejected as `backlog_full` and lost.
     ///
     /// Calling it again does no harm: the entity knows the orders, and [`Recovery::find`] does not find them again.
     ///
     /// # Errors
-    /// [`RecoveryError`] with the number of those that were taken.
+    /// [`RecoveryError`] with the number of accepted events.
     pub async fn submit(
         &self,
         tenant: &TenantId,
@@ -35,7 +35,7 @@ impl Recovery {
     ) -> Result<(), RecoveryError> {
         let entity = self.installation.entities.customer(tenant, customer);
         let limits = self.installation.settings.limits;
-        // Half of what it takes, so that there is room for what comes in beside it.
+        // Half of what it accepts, so that there is room for other events.
         let (events_max, bytes_max) = ((limits.open_orders_max / 2).max(1), limits.state_bytes_max / 4);
         let (mut count, mut bytes) = (0, 0);
         for (submitted, event) in events.iter().enumerate() {
@@ -84,7 +84,7 @@ impl Recovery {
     }
 }
 
-/// A stamp is not worth a rejection.
+/// A missing stamp is better than a rejection.
 fn without_stamp_if_too_large(event: &Value, bytes_max: usize) -> Value {
     let mut submission = event.clone();
     if submission.to_string().len() > bytes_max
@@ -95,7 +95,7 @@ fn without_stamp_if_too_large(event: &Value, bytes_max: usize) -> Value {
     submission
 }
 
-/// The same whenever the same order of the same dead run is submitted again.
+/// Always the same for the same order of the same dead run.
 fn request_id(event: &OpenEvent) -> String {
     let name = format!("interlock:request:recover\n{}\n{}", event.run_id, event.order_id);
     Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string()

@@ -1,5 +1,5 @@
-//! By histories that a real server recorded (`histories/`, written by `tests/tests/end_to_end/recovered.rs`), and by some
-//! that are made up here.
+//! With histories that a real server recorded (`histories/`, written by `tests/tests/end_to_end/recovered.rs`), and with some
+//! that are constructed here.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ use super::replay::replay;
 
 mod reset;
 
-/// The runs of a recorded entity, the first one first, and whose they are.
+/// The runs of a recorded entity, the first one first, and their customer.
 fn recorded(mut written: &[u8]) -> (CustomerRef, Vec<RecordedRun>) {
     let mut histories = Vec::new();
     while !written.is_empty() {
@@ -51,7 +51,7 @@ fn open_in(me: &CustomerRef, runs: &[RecordedRun]) -> OpenEvents {
     open_events(me, runs, &dead)
 }
 
-/// Leaves out what the build that recorded the runs did not note.
+/// Removes what the build that recorded the runs did not write.
 fn strip(state: &mut Value, names: &[&str]) {
     match state {
         Value::Object(fields) => {
@@ -72,7 +72,7 @@ fn the_machine_comes_to_the_very_state_that_the_run_handed_over() {
         assert_eq!(replayed.diverged, None);
         let (mut came_to, handed_over) = (json!(replayed.customer), json!(pair[1].carried.as_deref().unwrap()));
         strip(&mut came_to, &["arrival", "used_at", "digests"]);
-        // The build that made the history did not say in which life an admission began.
+        // The build that made the history did not record in which life an admission started.
         came_to["basis"].as_object_mut().map(|basis| basis.remove("incarnation"));
         assert_eq!(came_to, handed_over, "run {}", pair[0].run_id);
     }
@@ -115,7 +115,7 @@ fn a_run_that_goes_on_has_nothing_to_bring_back() {
     assert_eq!(open_in(&me, &runs[..runs.len() - 1]), OpenEvents::default());
 }
 
-// Made up.
+// Constructed.
 
 fn me() -> CustomerRef {
     CustomerRef { tenant: "t".parse().unwrap(), customer: "A".parse().unwrap() }
@@ -134,7 +134,7 @@ fn payloads(value: &Value) -> Payloads {
     Payloads { payloads: vec![Payload { data: value.to_string().into_bytes(), ..Payload::default() }] }
 }
 
-/// A history, event by event, one each second.
+/// A history, event by event, one per second.
 #[derive(Default)]
 struct Told {
     events: Vec<HistoryEvent>,
@@ -176,7 +176,7 @@ impl Told {
         }))
     }
 
-    /// A workflow task that takes in all that is there.
+    /// A workflow task that processes everything that is there.
     fn task(self) -> Self {
         let began =
             self.and(Attributes::WorkflowTaskStartedEventAttributes(WorkflowTaskStartedEventAttributes::default()));
@@ -232,7 +232,7 @@ fn an_event_is_found_in_the_state_that_was_carried_or_in_an_earlier_run_or_its_o
         customer.step(Timestamp(100_000), Input::Submitted(event));
     }
     let dead = || Told::start(200, "before", Some(&customer)).terminated("dead");
-    // Both wait for their plans, and so are whole in the state.
+    // Both wait for their plans, and so are completely in the state.
     assert_eq!(ids(&open_in(&me(), &[dead()])), ["1", "2"]);
 
     let (_, recorded) = in_the_middle();
@@ -263,7 +263,7 @@ fn where_the_history_went_another_way_than_the_machine_it_is_said_and_nothing_co
     runs[0].end = RunEnd::Dead { how: "terminated", reason: String::new() };
     let sure = open_in(&me, &runs);
     assert_eq!(sure.doubts, [""; 0]);
-    // As if another version had planned the events otherwise.
+    // As if another version had planned the events differently.
     for task in &mut runs[0].tasks {
         task.locals.clear();
     }
@@ -311,7 +311,7 @@ fn a_history_that_cannot_be_gone_by_is_an_error_and_no_panic() {
     assert_eq!(RecordedRun::read("run", &told.events).unwrap_err(), UnreadableHistory::NoStart);
 }
 
-/// A run of this build in which an event was planned by an activity of its own, which was answered with this receipt.
+/// A run of this build in which a separate activity planned an event and answered with this receipt.
 fn planned_by_an_activity(receipt: &str) -> RecordedRun {
     let request = json!({"receipt": "request 1 of the run", "input": {}});
     let rejected =

@@ -1,22 +1,18 @@
-//! The activities of a sweep, as the SDK wants them.
+//! The activities of a sweep, in the form that the SDK needs.
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use interlock_client::{ServerError, histories};
 use interlock_domain::attempt::INTERRUPTED;
 use interlock_domain::ids::TargetId;
 use interlock_domain::sweep::{Ledger, News};
 use interlock_workflows::{AnnounceActivity, LookActivity, ReviveActivity, SweepSeen};
-use temporalio_client::grpc::WorkflowService;
-use temporalio_common::data_converters::{SerializationContextData, WorkflowSerializationContext};
-use temporalio_common::protos::temporal::api::common::v1::{Payload, WorkflowExecution};
-use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
-use temporalio_common::protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistoryRequest;
+use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use temporalio_macros::activities;
 use temporalio_sdk::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
-use tonic::{IntoRequest, Status};
 
 use super::Sweeper;
 use crate::targets::Targets;
@@ -26,7 +22,7 @@ pub struct SweepActivities(pub Sweeper);
 
 #[activities]
 impl SweepActivities {
-    /// Looks at all that waits.
+    /// Looks at everything that waits.
     #[activity(definition = LookActivity)]
     pub async fn look(self: Arc<Self>, context: ActivityContext) -> Result<SweepSeen, ActivityError> {
         let info = context.info();
@@ -46,7 +42,7 @@ impl SweepActivities {
         Ok(SweepSeen { leases: Some(leases), ..looked.bounded() })
     }
 
-    /// Tells what is new.
+    /// Reports what is new.
     #[activity(definition = AnnounceActivity)]
     pub async fn announce(self: Arc<Self>, context: ActivityContext, news: News) -> Result<(), ActivityError> {
         self.0.announce(&context, &news).await
@@ -74,36 +70,21 @@ impl SweepActivities {
     }
 }
 
-/// A failure after which another worker goes on.
+/// A failure after which another worker continues.
 pub(super) fn interrupted(detail: &str) -> ActivityError {
     ActivityError::application(ApplicationFailure::builder(detail).type_name(INTERRUPTED.to_owned()).build())
 }
 
 impl Sweeper {
-    /// What the sweep before remembered: the server put its result into the first event of this one's history. The SDK does
-    /// not hand it to the workflow.
-    async fn remembered(&self, execution: WorkflowExecution) -> Result<Ledger, Status> {
-        let request = GetWorkflowExecutionHistoryRequest {
-            namespace: self.namespace.clone(),
-            execution: Some(execution),
-            maximum_page_size: 1,
-            ..Default::default()
-        };
-        let mut client = self.installation.client.clone();
-        let history = client.get_workflow_execution_history(request.into_request()).await?.into_inner().history;
-        let first = history.and_then(|history| history.events.into_iter().next()).and_then(|event| event.attributes);
-        let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) = first else {
-            return Ok(Ledger::default());
-        };
-        let last: Vec<Payload> = started.last_completion_result.map(|result| result.payloads).unwrap_or_default();
-        if last.is_empty() {
-            return Ok(Ledger::default());
+    /// What the sweep before remembered: its result.
+    async fn remembered(&self, execution: WorkflowExecution) -> Result<Ledger, ServerError> {
+        match histories::last_completion_result(&self.installation.client, &self.namespace, execution).await {
+            Ok(ledger) => Ok(ledger.unwrap_or_default()),
+            Err(ServerError::Payload(error)) => {
+                tracing::warn!(%error, "cannot read what the last sweep remembered; its findings are reported again");
+                Ok(Ledger::default())
+            }
+            Err(error) => Err(error),
         }
-        let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
-        let ledger = self.installation.client.options().data_converter.from_payloads(&context, last).await;
-        Ok(ledger.unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot read what the last sweep remembered; its findings are reported again");
-            Ledger::default()
-        }))
     }
 }

@@ -1,4 +1,4 @@
-//! Telling what is new: a log line, a count, and a CloudEvent to the webhook where one is configured.
+//! Reports what is new: a log line, a count, and a CloudEvent to the webhook if one is configured.
 
 use std::time::{Duration, Instant};
 
@@ -17,21 +17,21 @@ use super::activities::interrupted;
 use super::webhook::{NotTaken, Webhook};
 use super::{Sweeper, gauges};
 
-/// For how long alerts are posted: half of what an attempt may take. What was not posted by then is in the log.
+/// For how long alerts are posted: half of the time of an attempt. Alerts that are not posted by then are only in the log.
 const POSTING_TIME: Duration = Duration::from_mins(1);
-/// How often an attempt says how far it is.
+/// How often an attempt reports its progress.
 const SIGN_EVERY: Duration = Duration::from_secs(2);
 
-/// How far telling is; the attempt after this one goes on there.
+/// The progress of reporting; the next attempt continues there.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Told {
-    /// Whether all was logged and counted.
+    /// Whether everything was logged and counted.
     logged: bool,
     /// How many alerts were posted, or given up, from the first.
     posted: usize,
 }
 
-/// Whether something began or is over.
+/// Whether a finding is new or over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
     Raised,
@@ -49,11 +49,11 @@ impl Change {
 }
 
 impl Sweeper {
-    /// Tells what is new, and how many there are of each cause. A webhook that does not take alerts keeps nobody from going
-    /// on: they are logged, and counted as not told.
+    /// Reports what is new, and how many findings there are of each cause. If the webhook does not accept alerts, the sweep
+    /// continues: they are logged, and counted as undelivered.
     ///
     /// # Errors
-    /// A retryable failure where this worker is told to stop before all was posted: the next one goes on there.
+    /// A retryable failure if this worker is stopped before all were posted: the next attempt continues there.
     pub(super) async fn announce(&self, context: &ActivityContext, news: &News) -> Result<(), ActivityError> {
         gauges::show(&self.metrics, &self.namespace, news);
         let raised = news.raised.iter().map(|finding| (Change::Raised, finding));
@@ -93,7 +93,7 @@ impl Sweeper {
         log(change, finding);
     }
 
-    /// Posts the alerts that were not posted before.
+    /// Posts the alerts that were not posted yet.
     async fn post(
         &self,
         context: &ActivityContext,
@@ -132,7 +132,7 @@ impl Sweeper {
     }
 }
 
-/// Says that the attempt lives, and how far it is.
+/// Reports that the attempt is alive, and its progress.
 async fn say(context: &ActivityContext, told: Told) {
     let said: Result<(), PayloadConversionError> = context.record_heartbeat(Some(told)).await;
     if let Err(error) = said {
@@ -140,19 +140,19 @@ async fn say(context: &ActivityContext, told: Told) {
     }
 }
 
-/// How far the attempts before were.
+/// The progress of earlier attempts.
 fn told_before(context: &ActivityContext) -> Told {
     match context.heartbeat_details().deserialize::<Option<Told>>() {
         Ok(told) => told.flatten().unwrap_or_default(),
         Err(error) => {
-            // All may be told again.
+            // All may be reported again.
             tracing::warn!(%error, "cannot read the heartbeat of the previous attempt");
             Told::default()
         }
     }
 }
 
-/// An alert as a CloudEvent: the same again has the same id.
+/// An alert as a CloudEvent: repeating it gives the same id.
 fn cloud_event(namespace: &str, change: Change, finding: &Finding) -> Value {
     let name = format!("{} {} {}", change.event_type(), finding.key(), finding.since.0);
     json!({

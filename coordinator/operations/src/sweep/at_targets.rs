@@ -1,5 +1,5 @@
-//! Looking at targets: whether their entities run, and how they stand. It depends on nothing else that a sweep looks at, least
-//! of all on the visibility store: a terminated entity may have left its target's queue closed.
+//! Looks at targets: whether their entities run, and their states. It depends on nothing else that a sweep looks at, in particular
+//! not on the visibility store: a terminated entity may have left its target's queue stopped.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use interlock_domain::views::TargetListed;
 use super::look::{Look, time};
 use crate::targets::Targets;
 
-/// How long each of the questions about targets may take.
+/// How long each query about targets may take.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 impl Look<'_> {
-    /// Notes how targets stand; with `revives`, their entities are started again where they do not run. Answers whose could
-    /// not be.
+    /// Records the states of targets; with `revives`, entities that do not run are started again. Returns the targets whose entities could not
+    /// be started.
     pub(super) async fn at_targets(&mut self, revives: bool) -> BTreeSet<TargetId> {
         let targets = Targets::new(self.sweeper.installation());
         let not_running = not_running(&targets).await;
@@ -47,7 +47,7 @@ impl Look<'_> {
     }
 }
 
-/// How a target stands, where it says so.
+/// The state of a target, if it is known.
 fn seen(listed: &TargetListed) -> Option<TargetSeen> {
     let TargetListed::Answered(view) = listed else { return None };
     let down_since = view.down_since.as_deref().and_then(time);
@@ -65,7 +65,7 @@ async fn not_running(targets: &Targets) -> BTreeSet<TargetId> {
     BTreeSet::new()
 }
 
-/// Starts them again, and answers whose could not be.
+/// Starts them again, and returns those that could not be started.
 async fn revive(targets: &Targets, not_running: BTreeSet<TargetId>) -> BTreeSet<TargetId> {
     match tokio::time::timeout(ANSWER_TIME, targets.revive(&not_running)).await {
         Ok(Ok(revived)) => {

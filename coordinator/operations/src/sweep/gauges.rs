@@ -1,4 +1,4 @@
-//! What a sweep found and what a circle of sweeps counted, as metrics.
+//! The findings of a sweep and the counts of a circle of sweeps, as metrics.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use interlock_domain::ids::Timestamp;
 use interlock_domain::sweep::{Cause, News, Tally};
 use interlock_observability::metrics::{Labels, MetricName, Metrics};
 
-/// Shows the numbers of a sweep of a namespace, and when it was. A sweep that ends a circle shows what the circle counted; one
-/// that could not find out who waits is none that anybody should rely on.
+/// Shows the numbers of a sweep of a namespace, and its time. A sweep that ends a circle shows what the circle counted; the time of a
+/// sweep that could not list the customers is not updated, because its numbers are incomplete.
 pub(super) fn show(metrics: &Metrics, namespace: &str, news: &News) {
     let of_namespace = [("namespace", namespace)];
     let now = seconds(Timestamp(chrono::Utc::now().timestamp_millis()));
@@ -29,7 +29,7 @@ pub(super) fn show(metrics: &Metrics, namespace: &str, news: &News) {
     }
 }
 
-/// Shows how much there is of what waits in a namespace.
+/// Shows the counts of what waits in a namespace.
 fn show_tally(metrics: &Metrics, namespace: &str, tally: &Tally) {
     let within = ("namespace", namespace.to_owned());
     let label = |key: &'static str, value: &str| -> Labels { vec![within.clone(), (key, value.to_owned())] };

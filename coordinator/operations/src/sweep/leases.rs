@@ -1,15 +1,13 @@
-//! Comparing what resources say of their holders with what those customers say that they hold, and the other way round. What a
+//! Compares what resources say about their holders with what those customers say that they hold, in both directions. What a
 //! difference is, and when it lasts, is decided in [`interlock_domain::sweep`].
 //!
-//! A sweep asks at most 50 resources and their holders, 50 customers and the resources of at most 100 of their leases, and those of
-//! whom a difference is suspected: some 250 queries a sweep, 8 at a time, for at most 20 s. The next one goes on with the next page.
+//! A sweep asks at most 50 resources and their holders, 50 customers and the resources of at most 100 of their leases, and those
+//! with a suspected difference: some 250 queries a sweep, 8 at a time, for at most 20 s. The next one continues with the next page.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::StreamExt;
 use interlock_domain::customer::{Keeping, LeasesHeld};
 use interlock_domain::ids::{CustomerId, CustomerRef, ResourceId, ResourceKind, TenantId};
@@ -22,38 +20,36 @@ use interlock_domain::wire::Hideable;
 use interlock_observability::metrics::MetricName;
 use interlock_workflows::{LeasesSeen, names};
 use serde_json::json;
-use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
-use tonic::Code;
 
 use super::Sweeper;
 use super::look::{ASKED_AT_A_TIME, now};
-use crate::inspection::{Inspection, InspectionError, of_status};
+use crate::inspection::{Inspection, InspectionError};
 
-/// The most resources that one sweep asks for their holders, whom it asks then.
+/// The most resources that one sweep asks for their holders; it then asks those.
 pub const RESOURCES_COMPARED_MAX: i32 = 50;
 /// The most customers that one sweep asks for their leases.
 pub const CUSTOMERS_COMPARED_MAX: i32 = 50;
-/// The most of these leases whose resources one sweep asks; it goes on there.
+/// For how many of these leases one sweep asks the resources; the next one continues there.
 pub const LEASES_COMPARED_MAX: usize = 100;
-/// After this long nobody else is asked: who was not is asked when the circle comes by again.
+/// After this time no further entity is asked: the rest is asked when the circle comes round again.
 const COMPARING_TIME: Duration = Duration::from_secs(20);
 
-/// A difference that was found, or settled, as the metric says it.
+/// A difference that was found, as the metric's label.
 pub(super) const FOUND: &str = "found";
 pub(super) const SETTLED: &str = "settled";
 
 /// A customer, by its tenant.
 type Who = (TenantId, CustomerId);
 
-/// One resource to be compared, and who is to be asked about it.
+/// One resource to compare, and which customers to ask about it.
 #[derive(Default)]
 struct ToCompare {
     namespace: String,
-    /// Which resource it is, where that is known before it answers.
+    /// The resource, if it is known before it answers.
     resource: Option<ResourceId>,
-    /// What customers said already.
+    /// The answers of customers so far.
     said: BTreeMap<Who, Option<CustomerSaid>>,
-    /// Customers that are to be asked, beside the holder.
+    /// Customers to ask, in addition to the holder.
     to_ask: BTreeSet<Who>,
 }
 
@@ -67,8 +63,8 @@ struct Comparison<'a> {
 }
 
 impl Sweeper {
-    /// Compares the next page of resources and of customers, and what was suspected before; has those who contradict each other
-    /// for longer than messages take tell the resource what they hold.
+    /// Compares the next page of resources and of customers, and earlier suspicions; asks customers that contradict a resource
+    /// for longer than messages take to tell the resource what they hold.
     pub(super) async fn compare_leases(&self, mut ledger: LeaseLedger) -> LeasesSeen {
         let inspection = Inspection::new(self.installation.clone());
         let until = Instant::now() + COMPARING_TIME;
@@ -81,11 +77,11 @@ impl Sweeper {
         let now = now();
         let news = ledger.judge(&self.rules(), now, &said);
         let asked = ledger.to_settle(&self.rules(), now).into_iter().map(|(asked, above)| (asked, Some(above)));
-        self.have_said_again(asked.collect()).await;
+        self.ask_to_reassert(asked.collect()).await;
         LeasesSeen { ledger, news }
     }
 
-    /// Shows the counts of differences as 0 before there is any, so that an alert sees the first.
+    /// Shows the counts of differences as 0 before there is one, so that an alert notices the first.
     fn begin_counts<'a>(&self, kinds: impl Iterator<Item = &'a ResourceKind>) {
         for kind in kinds.collect::<BTreeSet<_>>() {
             for difference in DifferenceKind::ALL {
@@ -96,7 +92,7 @@ impl Sweeper {
         }
     }
 
-    /// Counts what lasts and is new, and what is settled.
+    /// Counts new differences that last, and settled ones.
     pub(super) fn count_differences(&self, news: &LeaseNews) {
         for (suspects, outcome) in [(&news.raised, FOUND), (&news.cleared, SETTLED)] {
             for Suspect { difference, .. } in suspects {
@@ -112,29 +108,17 @@ impl Sweeper {
         }
     }
 
-    /// A page of the running entities of a type, and where the next one begins.
+    /// A page of the running entities of a type, and where the next one starts.
     async fn page_of(
         &self,
         workflow_type: &str,
         size: i32,
         cursor: Option<&str>,
     ) -> Result<(Vec<String>, Option<String>), InspectionError> {
-        let mut request = ListWorkflowExecutionsRequest {
-            namespace: self.namespace.clone(),
-            page_size: size,
-            next_page_token: cursor.and_then(|cursor| URL_SAFE_NO_PAD.decode(cursor).ok()).unwrap_or_default(),
-            query: format!("WorkflowType = '{workflow_type}' AND ExecutionStatus = 'Running'"),
-        };
-        let mut listed = self.list(request.clone()).await?;
-        if listed.as_ref().is_err_and(|status| status.code() == Code::InvalidArgument) && cursor.is_some() {
-            // Of another version of the server, or another store.
-            request.next_page_token.clear();
-            listed = self.list(request).await?;
-        }
-        let page = listed.map_err(|status| of_status("The list of entities", &status))?;
-        let ids = page.executions.into_iter().filter_map(|info| Some(info.execution?.workflow_id));
-        let next = Some(page.next_page_token).filter(|token| !token.is_empty());
-        Ok((ids.collect(), next.map(|token| URL_SAFE_NO_PAD.encode(token))))
+        let query = format!("WorkflowType = '{workflow_type}' AND ExecutionStatus = 'Running'");
+        let page = self.page(&query, size, cursor).await;
+        let page = page.map_err(|error| InspectionError::of_server("The list of entities", &error))?;
+        Ok((page.workflow_ids, page.cursor))
     }
 }
 
@@ -143,7 +127,7 @@ impl Comparison<'_> {
         Instant::now() > self.until
     }
 
-    /// The entry of a resource, as a tenant means it.
+    /// The entry of a resource, as a tenant refers to it.
     fn entry(&mut self, tenant: &TenantId, resource: &ResourceId) -> &mut ToCompare {
         let route = self.sweeper.installation.entities.resource(tenant, resource).route;
         let entry = self.resources.entry(route.workflow_id).or_default();
@@ -152,7 +136,7 @@ impl Comparison<'_> {
         entry
     }
 
-    /// What was a difference in the sweep before is looked at first.
+    /// Differences that the previous sweep saw are checked first.
     fn add_suspects(&mut self, ledger: &LeaseLedger) {
         for Suspect { difference, .. } in ledger.suspects.values() {
             let sides: Vec<&Side> = difference.holder.iter().chain(&difference.held).collect();
@@ -162,7 +146,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// The next page of resources. Where the visibility store does not answer, the next sweep goes on at the same place.
+    /// The next page of resources. If the visibility store does not answer, the next sweep continues at the same place.
     async fn add_resources(&mut self, ledger: &mut LeaseLedger) {
         let page = self.sweeper.page_of(RESOURCE_WORKFLOW_TYPE, RESOURCES_COMPARED_MAX, ledger.resources.as_deref());
         match page.await {
@@ -176,7 +160,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// The leases of the next page of customers, or the next ones of the same page where that has more than one sweep compares.
+    /// The leases of the next page of customers, or the next ones of the same page if it has more than one sweep compares.
     async fn add_customers(&mut self, ledger: &mut LeaseLedger) {
         let page = self.sweeper.page_of(CUSTOMER_WORKFLOW_TYPE, CUSTOMERS_COMPARED_MAX, ledger.customers.as_deref());
         let (ids, next) = match page.await {
@@ -221,7 +205,7 @@ impl Comparison<'_> {
         self.inspection.ask_running(namespace, workflow_id, names::LEASES, &()).await.ok()?
     }
 
-    /// What was said of each resource; none where somebody did not answer.
+    /// The answers about each resource; none if an entity did not answer.
     async fn ask_all(self) -> BTreeMap<String, Option<Compared>> {
         let Self { sweeper, inspection, until, resources } = self;
         let this = &Comparison { sweeper, inspection, until, resources: BTreeMap::new() };
@@ -260,10 +244,10 @@ impl Comparison<'_> {
         Some(Compared { resource, holder, under_way, customers })
     }
 
-    /// What a customer says of a resource; none where it does not run.
+    /// A customer's answer about a resource; none if the customer's entity does not run.
     ///
     /// # Errors
-    /// [`InspectionError`] where it does not answer, or says less than can be compared.
+    /// [`InspectionError`] if it does not answer, or its answer is not sufficient for a comparison.
     async fn keeps(
         &self,
         (tenant, customer): &Who,

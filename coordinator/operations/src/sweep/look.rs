@@ -1,11 +1,9 @@
-//! Looking at all that waits in a namespace, as far as one sweep gets. The bounds are stated here; what is beyond them is
-//! looked at by the next sweep, or, where it is a matter of one customer, not at all until some of it has ended.
+//! Looks at everything that waits in a namespace, within the limits of one sweep. The limits are declared here; the rest is
+//! looked at by the next sweep, or, for a single customer, only once some of its orders have ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::StreamExt;
 use interlock_domain::customer::ListedOrder;
 use interlock_domain::customer::waiting::WaitKind;
@@ -17,29 +15,22 @@ use interlock_domain::sweep::{
 };
 use interlock_observability::metrics::MetricName;
 use interlock_workflows::SweepSeen;
-use temporalio_client::grpc::WorkflowService;
-use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    ListWorkflowExecutionsRequest, ListWorkflowExecutionsResponse,
-};
-use tonic::{Code, IntoRequest, Status};
 
 use super::Sweeper;
-use crate::inspection::{Inspection, InspectionError, of_status};
+use crate::inspection::{Inspection, InspectionError};
 
-/// The most customers that one sweep asks: a page of the server's visibility store. The next sweep goes on with the next page.
+/// The most customers that one sweep asks: a page of the server's visibility store. The next sweep continues with the next page.
 pub const CUSTOMERS_MAX: i32 = 1_000;
 /// The most open orders of one customer that are looked at, the oldest first.
 pub const ORDERS_MAX: usize = 1_000;
-/// The most resources that one sweep asks, those first for which somebody has waited longest.
+/// The most resources that one sweep asks, starting with those for which an order has waited longest.
 pub const RESOURCES_MAX: usize = 500;
-/// The most orders that one sweep asks why they wait, to find rings; those first that have waited longest.
+/// For how many orders one sweep asks why they wait, to find rings, starting with those that have waited longest.
 pub const RINGS_ASKED_MAX: usize = 25;
 /// How many entities are asked at a time.
 pub(super) const ASKED_AT_A_TIME: usize = 8;
-/// After this long nobody else is asked: those who were not count as not having answered.
+/// After this time no further entity is asked: the others count as not having answered.
 const LOOK_TIME: Duration = Duration::from_secs(45);
-/// How long the visibility store may take to list customers.
-const LIST_TIME: Duration = Duration::from_secs(10);
 
 /// A look in progress.
 pub(super) struct Look<'a> {
@@ -50,26 +41,26 @@ pub(super) struct Look<'a> {
     pub(super) unanswered: BTreeSet<String>,
 }
 
-/// What a look came to.
+/// The result of a look.
 pub struct Looked {
     /// What was known before.
     ledger: Ledger,
-    /// All that is worth telling.
+    /// All findings.
     pub found: Vec<Finding>,
-    /// How much there is of what waits, as far as this look saw.
+    /// Counts of what waits, as far as this look saw.
     tally: Tally,
-    /// All who did not answer.
+    /// All that did not answer.
     pub unanswered: BTreeSet<String>,
-    /// Where the next look goes on; none where all was looked at.
+    /// Where the next look continues; none if everything was looked at.
     pub cursor: Option<String>,
     /// Targets whose entities do not run, and were not started again.
     targets_not_running: BTreeSet<TargetId>,
-    /// Why it could not be found out who waits, where that is so: only targets were looked at then.
+    /// Why the customers could not be listed, if that failed: then only targets were looked at.
     pub blind: Option<InspectionError>,
 }
 
 impl Looked {
-    /// The same as an activity may answer it: no more than can be remembered.
+    /// The same in the form of an activity's result: limited to what can be remembered.
     pub fn bounded(self) -> SweepSeen {
         let Bounded { found, left_out, unanswered } = self.ledger.bound(self.found, &self.unanswered);
         SweepSeen {
@@ -87,9 +78,9 @@ impl Looked {
 }
 
 impl Sweeper {
-    /// One look: what it saw, judged, beside what was known. With `asks`, those are asked to say it again of whom nobody
-    /// knows, and entities of targets are started again that do not run. Of single entities that do not answer, what was known
-    /// of them stays; where it cannot be found out who waits at all, all that was known stays.
+    /// One look: what it saw, judged together with what was known. With `asks`, customers whose tickets are unknown are asked to repeat them,
+    /// and entities of targets that do not run are started again. For an entity that does not answer, the findings
+    /// stay; if the customers cannot be listed, all findings stay.
     pub async fn look(&self, ledger: Ledger, asks: bool) -> Looked {
         let mut look = Look {
             sweeper: self,
@@ -105,14 +96,14 @@ impl Sweeper {
                 look.at_those_who_wait(customers).await;
                 (cursor, None)
             }
-            // The next sweep goes on at the same place: the circle is not over, and nothing is believed to be.
+            // The next sweep continues at the same place: the circle is not complete, so no finding counts as over.
             Err(error) => (Some(ledger.cursor.clone().unwrap_or_default()), Some(error)),
         };
         let now = now();
         let found = findings(&self.rules(), now, &look.seen);
         if asks {
             let asked = to_reassert(&self.rules(), now, &look.seen);
-            self.have_said_again(asked.into_iter().map(|asked| (asked, None)).collect()).await;
+            self.ask_to_reassert(asked.into_iter().map(|asked| (asked, None)).collect()).await;
         }
         let outcome = match (&blind, &cursor) {
             (Some(_), _) => "failed",
@@ -125,43 +116,23 @@ impl Sweeper {
         Looked { ledger, found, tally, unanswered: look.unanswered, cursor, targets_not_running, blind }
     }
 
-    /// The customers with open orders, from where a cursor says, and where the next sweep goes on.
+    /// The customers with open orders, from a cursor's position, and where the next sweep continues.
     async fn customers(&self, cursor: Option<&str>) -> Result<(Vec<CustomerRef>, Option<String>), InspectionError> {
-        let mut request = ListWorkflowExecutionsRequest {
-            namespace: self.namespace.clone(),
-            page_size: CUSTOMERS_MAX,
-            next_page_token: cursor.and_then(|cursor| URL_SAFE_NO_PAD.decode(cursor).ok()).unwrap_or_default(),
-            query: format!(
-                "WorkflowType = '{CUSTOMER_WORKFLOW_TYPE}' AND ExecutionStatus = 'Running' AND InterlockState IN \
-                 ('waiting', 'held')"
-            ),
-        };
-        let mut listed = self.list(request.clone()).await?;
-        if listed.as_ref().is_err_and(|status| status.code() == Code::InvalidArgument) && cursor.is_some() {
-            // Of another version of the server, or another store. What this circle counted before is counted twice, once.
+        let query = format!(
+            "WorkflowType = '{CUSTOMER_WORKFLOW_TYPE}' AND ExecutionStatus = 'Running' AND InterlockState IN ('waiting', \
+             'held')"
+        );
+        let page = self.page(&query, CUSTOMERS_MAX, cursor).await;
+        let page = page.map_err(|error| InspectionError::of_server("The list of customers", &error))?;
+        if page.restarted {
+            // The token is from another version of the server, or another store. What this circle counted so far is counted twice, this time.
             tracing::warn!("the position of the last sweep is no longer valid; this sweep starts from the beginning");
-            request.next_page_token.clear();
-            listed = self.list(request).await?;
         }
-        let page = listed.map_err(|status| of_status("The list of customers", &status))?;
-        let ids = page.executions.into_iter().filter_map(|info| Some(info.execution?.workflow_id));
-        let customers = ids.filter_map(|id| match id.parse() {
+        let customers = page.workflow_ids.into_iter().filter_map(|id| match id.parse() {
             Ok(EntityAddress::Customer(customer)) => Some(customer),
             _ => None,
         });
-        let next = Some(page.next_page_token).filter(|token| !token.is_empty());
-        Ok((customers.collect(), next.map(|token| URL_SAFE_NO_PAD.encode(token))))
-    }
-
-    /// What the visibility store answers, where it does in time.
-    pub(super) async fn list(
-        &self,
-        request: ListWorkflowExecutionsRequest,
-    ) -> Result<Result<ListWorkflowExecutionsResponse, Status>, InspectionError> {
-        let mut client = self.installation.client.clone();
-        let asked = tokio::time::timeout(LIST_TIME, client.list_workflow_executions(request.into_request())).await;
-        let answer = asked.map_err(|_| InspectionError::Away("its visibility store does not respond".to_owned()))?;
-        Ok(answer.map(tonic::Response::into_inner))
+        Ok((customers.collect(), page.cursor))
     }
 }
 
@@ -170,7 +141,7 @@ impl Look<'_> {
         Instant::now() > self.until
     }
 
-    /// Looks at customers and at all that their orders wait for.
+    /// Looks at customers and at everything that their orders wait for.
     async fn at_those_who_wait(&mut self, customers: Vec<CustomerRef>) {
         self.at_customers(customers).await;
         self.at_resources().await;
@@ -199,7 +170,7 @@ impl Look<'_> {
         }
     }
 
-    /// Asks the resources for whose leases orders wait that have waited for longer than messages take.
+    /// Asks the resources for whose leases orders have waited for longer than messages take.
     async fn at_resources(&mut self) {
         let patience_ms = self.sweeper.rules().patience_ms;
         let now = now();
@@ -228,7 +199,7 @@ impl Look<'_> {
         }
     }
 
-    /// Whether the entity runs. One that was terminated still answers questions.
+    /// Whether the entity runs. A terminated one still answers queries.
     async fn runs(&self, route: &EntityRoute) -> Result<bool, InspectionError> {
         let runs = self.sweeper.installation.entities.runs(route).await;
         runs.map_err(|error| InspectionError::of_call("An entity", error))
@@ -258,7 +229,7 @@ impl Look<'_> {
         })
     }
 
-    /// Follows those that wait for a lease held by somebody who waits too: only they can be part of a ring.
+    /// Follows the orders that wait for a lease whose holder also waits: only these can be part of a ring.
     async fn for_rings(&mut self) {
         let waits: BTreeSet<(TenantId, CustomerId)> =
             self.seen.orders.iter().map(|order| (order.tenant.clone(), order.order.customer())).collect();
@@ -301,7 +272,7 @@ async fn orders_of(inspection: &Inspection, customer: &CustomerRef) -> Result<Ve
     Ok(page.orders.into_iter().map(|listed| waiting_order(&customer.tenant, listed)).collect())
 }
 
-/// What a sweep wants to know of an order that an entity lists.
+/// What a sweep needs to know about an order that an entity lists.
 fn waiting_order(tenant: &TenantId, listed: ListedOrder) -> WaitingOrder {
     let waiting = listed.waiting_for.as_ref();
     let lease = waiting

@@ -1,5 +1,5 @@
-//! The sweep: looks at all that waits in a namespace, has those say it again of whom nobody knows, and tells what is new. What
-//! is worth telling is decided in [`interlock_domain::sweep`]. It also compares what resources and customers say of leases.
+//! The sweep: looks at everything that waits in a namespace, asks customers to repeat tickets that are unknown, and reports what is new. What
+//! is reported is decided in [`interlock_domain::sweep`]. It also compares what resources and customers say about leases.
 
 mod activities;
 mod alert;
@@ -7,6 +7,7 @@ mod at_targets;
 mod gauges;
 mod leases;
 mod look;
+mod page;
 mod reassert;
 mod terminated;
 mod webhook;

@@ -1,4 +1,4 @@
-//! Having customers say again what they have and want of resources that know nothing of it. It changes nothing where it is known.
+//! Asks customers to repeat what they have and want of resources that do not know it. This changes nothing if it is known.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,14 +14,14 @@ use uuid::Uuid;
 use super::Sweeper;
 use super::look::ASKED_AT_A_TIME;
 
-/// How long it may take to have customers say again what they have and want; who was not asked by then is asked by the next
-/// sweep. Together with the rest less than an attempt may take.
+/// The time limit for asking customers; those that were not asked by then are asked by the next
+/// sweep. Together with the rest it is less than the time of an attempt.
 const ASKING_TIME: Duration = Duration::from_secs(20);
 
 impl Sweeper {
-    /// Asks customers to say again what they have and want of resources. Who cannot be asked is asked by the next sweep. Who
-    /// was seen to contradict a resource for longer than messages take comes with the epoch by which the resource says that it is held.
-    pub(super) async fn have_said_again(&self, asked: BTreeMap<(TenantId, CustomerId, ResourceId), Option<Epoch>>) {
+    /// Asks customers to repeat what they have and want of resources. Those that cannot be asked are asked by the next sweep. A customer
+    /// that contradicted a resource for longer than messages take comes with the epoch that the resource knows for the lease.
+    pub(super) async fn ask_to_reassert(&self, asked: BTreeMap<(TenantId, CustomerId, ResourceId), Option<Epoch>>) {
         let until = Instant::now() + ASKING_TIME;
         let left_out = AtomicUsize::new(0);
         let left_out_of = &left_out;

@@ -1,30 +1,28 @@
-//! Resources whose entities were terminated lately. Who had the lease then is asked to say so again: a holder that has no open
-//! order is found by nothing else, and the entity's next life knows nothing of it.
+//! Resources whose entities were terminated recently. The former holder is asked to report its lease again: a holder without open
+//! orders would not be found otherwise, and the entity's next life does not know it.
 
 use std::time::Duration;
 
 use chrono::{SecondsFormat, Utc};
 use futures_util::StreamExt;
+use interlock_client::{RunInfo, visibility};
 use interlock_domain::ids::CustomerRef;
 use interlock_domain::resource::HolderView;
 use interlock_domain::routing::RESOURCE_WORKFLOW_TYPE;
 use interlock_domain::sweep::TerminatedResource;
-use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
-use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
-use tonic::IntoRequest;
 
 use super::Sweeper;
 use super::look::{ASKED_AT_A_TIME, Look};
-use crate::inspection::{InspectionError, of_status};
+use crate::inspection::InspectionError;
 
-/// The most terminated entities that one sweep looks at, the youngest first.
+/// The most terminated entities that one sweep looks at, newest first.
 pub const TERMINATED_MAX: i32 = 200;
-/// For how long a terminated entity is looked at: several times what the next life waits before its first grant.
+/// For how long a terminated entity is looked at: several times what its next life waits before its first grant.
 pub const TERMINATED_SEEN_FOR: Duration = Duration::from_mins(15);
 
 impl Look<'_> {
-    /// Asks the last runs of terminated resource entities who had the lease, and how those resources stand now.
+    /// Asks the last runs of terminated resource entities for their holders, and the resources for their present states.
     pub(super) async fn at_terminated(&mut self) {
         let runs = match self.sweeper.terminated().await {
             Ok(runs) => runs,
@@ -59,20 +57,17 @@ impl Look<'_> {
 }
 
 impl Sweeper {
-    /// The last runs of the resource entities that ended lately otherwise than by going on as new.
+    /// The last runs of the resource entities that ended recently, except by continuing as new.
     async fn terminated(&self) -> Result<Vec<WorkflowExecution>, InspectionError> {
         let since = (Utc::now() - TERMINATED_SEEN_FOR).to_rfc3339_opts(SecondsFormat::Secs, true);
-        let request = ListWorkflowExecutionsRequest {
-            namespace: self.namespace.clone(),
-            page_size: TERMINATED_MAX,
-            query: format!(
-                "WorkflowType = '{RESOURCE_WORKFLOW_TYPE}' AND ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut', \
-                 'Canceled') AND CloseTime > '{since}'"
-            ),
-            ..ListWorkflowExecutionsRequest::default()
-        };
-        let page = self.installation.client.clone().list_workflow_executions(request.into_request()).await;
-        let page = page.map_err(|status| of_status("The list of resources", &status))?.into_inner();
-        Ok(page.executions.into_iter().filter_map(|info| info.execution).collect())
+        let query = format!(
+            "WorkflowType = '{RESOURCE_WORKFLOW_TYPE}' AND ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut', \
+             'Canceled') AND CloseTime > '{since}'"
+        );
+        let client = &self.installation.client;
+        let page = visibility::page(client, &self.namespace, &query, TERMINATED_MAX, Vec::new()).await;
+        let page = page.map_err(|error| InspectionError::of_server("The list of resources", &error))?;
+        let execution = |run: RunInfo| WorkflowExecution { workflow_id: run.workflow_id, run_id: run.run_id };
+        Ok(page.runs.into_iter().map(execution).collect())
     }
 }

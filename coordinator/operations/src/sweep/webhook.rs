@@ -1,4 +1,4 @@
-//! Posting alerts to where somebody wants to have them.
+//! Posts alerts to the configured webhook.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,12 +14,12 @@ use url::Url;
 /// How many alerts are posted at a time.
 const POSTED_AT_A_TIME: usize = 8;
 
-/// How long is waited for the webhook.
+/// Time limits for the webhook.
 #[derive(Debug, Clone, Copy)]
 struct PostLimits {
-    /// How long it may take to take an alert.
+    /// How long it may take to accept an alert.
     answer: Duration,
-    /// How often an alert is posted until it is taken.
+    /// How often an alert is posted until it is accepted.
     attempts: usize,
     /// The pause before it is posted again; it doubles each time.
     pause: Duration,
@@ -28,18 +28,18 @@ struct PostLimits {
 const POST_LIMITS: PostLimits =
     PostLimits { answer: Duration::from_secs(5), attempts: 3, pause: Duration::from_secs(1) };
 
-/// Why an alert was not taken.
+/// Why an alert was not accepted.
 #[derive(Debug, Error)]
 pub(super) enum NotTaken {
-    /// The webhook did not answer, or not with yes.
+    /// The webhook did not answer, or answered with an error.
     #[error("{}", with_causes(.0))]
     Refused(#[from] reqwest::Error),
-    /// The time for posting was over before the webhook had taken it.
+    /// The time for posting ended before the webhook had accepted it.
     #[error("the time for posting alerts ran out: the webhook is slow, or there are many alerts")]
     TooLate,
 }
 
-/// Where alerts are posted. All that is posted goes through one client.
+/// Where alerts are posted. All of them go through one client.
 #[derive(Clone)]
 pub(super) struct Webhook {
     url: Url,
@@ -48,13 +48,13 @@ pub(super) struct Webhook {
 }
 
 impl Webhook {
-    /// Alerts are posted there.
+    /// Posts alerts to this URL.
     pub(super) fn new(url: Url) -> Self {
         Self { url, client: Arc::default(), limits: POST_LIMITS }
     }
 
-    /// Posts alerts, several at a time, and says of each in their order whether it was taken. After `until` none is posted any
-    /// more, nor waited for. Once `stop` is ready no other is begun: what is under way ends, and then the stream.
+    /// Posts alerts, several at a time, and returns for each in order whether it was accepted. After `until` none is posted or
+    /// waited for. Once `stop` is ready no further one is started: the running ones end, and then the stream.
     pub(super) fn post_all<'a>(
         &'a self,
         alerts: impl IntoIterator<Item = Value, IntoIter: 'a>,

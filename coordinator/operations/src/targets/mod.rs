@@ -1,5 +1,5 @@
-//! Targets: what is configured of them, how they stand, and a person's actions on them. One way for the gateway, the command
-//! line and the jobs workers.
+//! Targets: their configuration, their states, and a person's actions on them, for the gateway, the command
+//! line and the jobs workers alike.
 
 mod watch;
 
@@ -29,13 +29,13 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// Reaches them through this installation's connection.
+    /// Uses this installation's connection.
     pub fn new(installation: Installation) -> Self {
         let client = installation.entities.targets(rules(&installation.settings));
         Self { installation, client }
     }
 
-    /// How their entities are reached.
+    /// The client for their entities.
     pub fn client(&self) -> &TargetClient {
         &self.client
     }
@@ -49,11 +49,11 @@ impl Targets {
         Ok(self.client.targets().cloned().chain(running).collect())
     }
 
-    /// Tells each target's entity what is configured, starting those that do not run: the limits on the server are set
-    /// thereby.
+    /// Sends each target's entity its configuration, starting entities that do not run. This also sets the limits on the
+    /// server.
     ///
     /// # Errors
-    /// [`EntityCallError`], the first; the others are told all the same.
+    /// [`EntityCallError`], the first one; the other entities still get their configuration.
     pub async fn configure(&self) -> Result<(), EntityCallError> {
         let mut failed = Ok(());
         for target in self.client.targets() {
@@ -67,7 +67,7 @@ impl Targets {
     /// The targets that are configured here and whose entities do not run.
     ///
     /// # Errors
-    /// [`EntityCallError`], the first.
+    /// [`EntityCallError`], the first one.
     pub async fn not_running(&self) -> Result<BTreeSet<TargetId>, EntityCallError> {
         let mut not_running = BTreeSet::new();
         for target in self.client.targets() {
@@ -78,11 +78,11 @@ impl Targets {
         Ok(not_running)
     }
 
-    /// Starts again those of these entities that somebody terminated, so that no queue is left closed by one that is no more.
-    /// Says which they were.
+    /// Starts terminated entities of these targets again, so that no queue stays stopped by an entity that no longer exists.
+    /// Returns their targets.
     ///
     /// # Errors
-    /// [`EntityCallError`], the first; the others are started all the same.
+    /// [`EntityCallError`], the first one; the others are still started.
     pub async fn revive(&self, targets: &BTreeSet<TargetId>) -> Result<Vec<TargetId>, EntityCallError> {
         let (mut revived, mut failed) = (Vec::new(), None);
         for target in targets {
@@ -95,19 +95,19 @@ impl Targets {
         failed.map_or(Ok(revived), Err)
     }
 
-    /// How a target stands: the body of `GET /v1/targets/{name}`.
+    /// The state of a target: the body of `GET /v1/targets/{name}`.
     ///
     /// # Errors
-    /// [`InspectionError`]: `never_seen` where no such target is configured.
+    /// [`InspectionError`]: `never_seen` if no such target is configured.
     pub async fn show(&self, target: &TargetId) -> Result<TargetView, InspectionError> {
         self.known(target).await?;
         Inspection::new(self.installation.clone()).target(target).await
     }
 
-    /// How all targets stand, sorted; of one that does not answer why not, under `unanswered`.
+    /// The states of all targets, sorted; for one that does not answer the reason, under `unanswered`.
     ///
     /// # Errors
-    /// [`InspectionError`] where it cannot be found out which there are.
+    /// [`InspectionError`] if they cannot be listed.
     pub async fn list(&self) -> Result<Vec<TargetListed>, InspectionError> {
         Ok(self.show_all(&self.names().await?).await)
     }
@@ -117,7 +117,7 @@ impl Targets {
         self.client.targets().cloned().collect()
     }
 
-    /// How these targets stand; of one that does not answer why not, under `unanswered`.
+    /// The states of these targets; for one that does not answer the reason, under `unanswered`.
     pub(crate) async fn show_all(&self, names: &BTreeSet<TargetId>) -> Vec<TargetListed> {
         let inspection = &Inspection::new(self.installation.clone());
         let asked = names.iter().map(|target| async move {
@@ -129,7 +129,7 @@ impl Targets {
         futures_util::future::join_all(asked).await
     }
 
-    /// Carries out a person's action.
+    /// Performs a person's action.
     ///
     /// # Errors
     /// [`ActionError`].
@@ -159,18 +159,18 @@ impl Targets {
         }
     }
 
-    /// Whether tenants may call a target that the settings do not name: it has the name of a role, for which it stands where a tenant
-    /// says nothing, or no tenant that they name calls it.
+    /// Whether tenants may call a target that the settings do not name: it has the name of a role, which stands for itself if a tenant
+    /// has no mapping, or none of the configured tenants calls it.
     pub fn is_for_everybody(&self, target: &TargetId) -> bool {
         self.is_of_role(target) || self.tenants_of(target).is_empty()
     }
 
-    /// Whether a target has the name of a role, for which it stands where a tenant says nothing.
+    /// Whether a target has the name of a role, which stands for itself if a tenant has no mapping.
     pub fn is_of_role(&self, target: &TargetId) -> bool {
         self.installation.catalog.roles().iter().any(|role| TargetId::from(role) == *target)
     }
 
-    /// The tenants that the settings name and that call a target: whoever acts on it acts on all of them.
+    /// The configured tenants that call a target: an action on the target affects all of them.
     pub fn tenants_of(&self, target: &TargetId) -> Vec<TenantId> {
         let roles = self.installation.catalog.roles();
         let tenants = &self.installation.routing.settings().tenants;
@@ -181,7 +181,7 @@ impl Targets {
         tenants.iter().filter(|(_, of_tenant)| calls_it(of_tenant)).map(|(tenant, _)| tenant.clone()).collect()
     }
 
-    /// A name that is a typing error must not start an entity that nobody needs.
+    /// A mistyped name must not start an entity that no one needs.
     async fn known(&self, target: &TargetId) -> Result<(), InspectionError> {
         let is_configured = self.client.targets().any(|known| known == target);
         let never_seen = || InspectionError::NeverSeen(format!("The target {target}"));
@@ -189,7 +189,7 @@ impl Targets {
     }
 }
 
-/// What is configured of each target.
+/// The configuration of each target.
 fn rules(settings: &Settings) -> BTreeMap<TargetId, TargetRules> {
     settings.targets.iter().map(|(target, of)| (target.clone(), of.rules(settings.limits))).collect()
 }

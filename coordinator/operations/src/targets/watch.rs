@@ -1,5 +1,5 @@
-//! What a jobs worker does for targets beside their entities: it tells them what is configured, and shows how they stand as
-//! metrics. That they run is seen to by the sweep.
+//! What a jobs worker does for targets besides running their entities: it sends them the configuration, and shows their states as
+//! metrics. The sweep ensures that the entities run.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::Targets;
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(15);
-/// The limit that metrics show where there is none.
+/// The value of the limit's metric for no limit.
 const NO_LIMIT: f64 = -1.0;
 
-/// Watches over all targets, until it is dropped. What fails is logged, and tried again at the next look.
+/// Watches all targets, until it is dropped. Failures are logged, and retried at the next look.
 pub async fn watch_over(targets: Targets, metrics: Metrics) {
     let configured = (|| targets.configure()).retry(ExponentialBuilder::default().without_max_times());
     let told =
@@ -32,7 +32,7 @@ pub async fn watch_over(targets: Targets, metrics: Metrics) {
     }
 }
 
-/// Shows how a target stands; one that does not answer stands as it last did.
+/// Shows the state of a target; for one that does not answer, the metrics keep their last values.
 fn show(metrics: &Metrics, listed: &TargetListed) {
     let TargetListed::Answered(view) = listed else { return };
     let target = view.target.as_str();
@@ -41,7 +41,7 @@ fn show(metrics: &Metrics, listed: &TargetListed) {
         metrics.gauge(MetricName::TargetState, value, &[("target", target), ("state", state.as_str())]);
     }
     let cannot_be_told = view.limit_fault.is_some();
-    // No limit, and one that is not known, are both null in a view; while the server is told another, or cannot be, it is not known.
+    // No limit and an unknown limit are both null in a view; it is unknown while the server is being told, or cannot be told.
     let is_unknown = cannot_be_told || view.limit_pending;
     let unlimited = if is_unknown { f64::NAN } else { NO_LIMIT };
     metrics.gauge(MetricName::TargetLimit, view.limit.0.map_or(unlimited, f64::from), &[("target", target)]);

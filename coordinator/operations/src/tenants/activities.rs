@@ -1,4 +1,4 @@
-//! The activity of tenants' workflows, as the SDK wants it.
+//! The activity of tenants' workflows, in the form that the SDK needs.
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
 use std::sync::Arc;
@@ -14,8 +14,8 @@ pub struct TenantActivities(pub Preparation);
 
 #[activities]
 impl TenantActivities {
-    /// Prepares or checks what a tenant needs, or counts what is left of it. What fails is an answer: the tenant's workflow
-    /// decides when it is tried again.
+    /// Prepares or checks what a tenant needs, or counts its open orders. A failure is an answer: the tenant's workflow
+    /// decides when to retry.
     #[activity(definition = TenantStepActivity)]
     pub async fn tenant_step(
         self: Arc<Self>,

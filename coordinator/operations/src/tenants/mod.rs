@@ -1,5 +1,5 @@
-//! Tenants: how they stand, and a person's actions on them. One way for the gateway and the command line; and what the
-//! workflow of a tenant asks for.
+//! Tenants: their states, and a person's actions on them, for the gateway and the command line alike; and the activities of the
+//! workflow of a tenant.
 
 mod activities;
 mod preparation;
@@ -7,16 +7,13 @@ mod preparation;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use interlock_client::EntityCallError;
+use interlock_client::{EntityCallError, visibility};
 use interlock_connection::Installation;
 use interlock_domain::ids::TenantId;
 use interlock_domain::routing::tenant_of_workflow;
 use interlock_domain::tenant::{TenantAction, TenantActionKind, TenantOutlook, TenantSettingsView, TenantView};
 use interlock_domain::views::{TenantActionAnswer, TenantActionTaken, TenantListed};
 use interlock_workflows::names;
-use temporalio_client::grpc::WorkflowService;
-use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
-use tonic::IntoRequest;
 
 pub use activities::TenantActivities;
 pub use preparation::Preparation;
@@ -35,12 +32,12 @@ pub struct Tenants {
 }
 
 impl Tenants {
-    /// Reaches them through this installation's connection.
+    /// Uses this installation's connection.
     pub fn new(installation: Installation) -> Self {
         Self { inspection: Inspection::new(installation.clone()), installation }
     }
 
-    /// How a tenant stands: the body of `GET /v1/tenants/{tenant}`. One that was never on-boarded is active and not managed.
+    /// The state of a tenant: the body of `GET /v1/tenants/{tenant}`. One that was never on-boarded is active and not managed.
     ///
     /// # Errors
     /// [`InspectionError`].
@@ -59,11 +56,11 @@ impl Tenants {
         Ok(TenantView { settings: Some(settings), ..view })
     }
 
-    /// The tenants that the settings name, and those that were on-boarded, sorted; of one that does not answer why not,
+    /// The configured tenants, and those that were on-boarded, sorted; for one that does not answer the reason,
     /// under `unanswered`.
     ///
     /// # Errors
-    /// [`InspectionError`] where it cannot be found out which there are.
+    /// [`InspectionError`] if they cannot be listed.
     pub async fn list(&self) -> Result<Vec<TenantListed>, InspectionError> {
         let mut names: BTreeSet<TenantId> = self.installation.settings.tenants.keys().cloned().collect();
         names.extend(self.managed().await?);
@@ -78,29 +75,18 @@ impl Tenants {
 
     async fn managed(&self) -> Result<Vec<TenantId>, InspectionError> {
         let prefix = format!("{}/tenant/", self.installation.routing.settings().prefix.as_str());
-        let mut request = ListWorkflowExecutionsRequest {
-            namespace: self.installation.routing.settings().namespace.clone(),
-            query: format!("WorkflowType = '{}' AND ExecutionStatus = 'Running'", names::TENANT_ENTITY),
-            ..Default::default()
-        };
-        let mut managed = Vec::new();
-        loop {
-            let mut client = self.installation.client.clone();
-            let page = client.list_workflow_executions(request.clone().into_request()).await;
-            let page = page.map_err(|status| of_status("The list of tenants", &status))?.into_inner();
-            let ids = page.executions.into_iter().filter_map(|info| Some(info.execution?.workflow_id));
-            managed.extend(ids.filter(|id| id.starts_with(&prefix)).filter_map(|id| tenant_of_workflow(&id)));
-            if page.next_page_token.is_empty() {
-                return Ok(managed);
-            }
-            request.next_page_token = page.next_page_token;
-        }
+        let namespace = &self.installation.routing.settings().namespace;
+        let query = format!("WorkflowType = '{}' AND ExecutionStatus = 'Running'", names::TENANT_ENTITY);
+        let runs = visibility::all(&self.installation.client, namespace, &query).await;
+        let runs = runs.map_err(|error| InspectionError::of_server("The list of tenants", &error))?;
+        let ids = runs.into_iter().map(|run| run.workflow_id);
+        Ok(ids.filter(|id| id.starts_with(&prefix)).filter_map(|id| tenant_of_workflow(&id)).collect())
     }
 
-    /// Carries out a person's action; the tenant's workflow is started where it does not run.
+    /// Performs a person's action; starts the tenant's workflow if it does not run.
     ///
     /// # Errors
-    /// [`ActionError`]; the action may have been taken all the same, and may be sent again with its id.
+    /// [`ActionError`]; the action may still have been taken, and may be sent again with the same id.
     pub async fn act(
         &self,
         tenant: &TenantId,

@@ -1,32 +1,23 @@
-//! What a tenant needs before it sends its first event: each is looked at, and made where it is missing. Safe to do again.
+//! Prepares what a tenant needs before it sends its first event: each thing is checked, and created if it is missing. It can be repeated.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use interlock_adapters::AdapterRegistry;
+use interlock_client::{ServerError, namespaces, task_queues};
 use interlock_connection::{Installation, record};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{TargetId, TenantId};
 use interlock_domain::outcome::Outcome;
 use interlock_domain::tenant::{Step, StepFault, TenantOutlook};
 use interlock_workflows::names::SEARCH_ATTRIBUTES;
-use temporalio_client::NamespacedClient;
-use temporalio_client::grpc::{OperatorService, WorkflowService};
-use temporalio_common::protos::temporal::api::enums::v1::{IndexedValueType, TaskQueueType};
-use temporalio_common::protos::temporal::api::operatorservice::v1::{
-    AddSearchAttributesRequest, ListSearchAttributesRequest,
-};
-use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    DescribeNamespaceRequest, RegisterNamespaceRequest, UpdateTaskQueueConfigRequest,
-};
-use tonic::{Code, IntoRequest};
 
 use crate::inspection::Inspection;
 use crate::schedules;
 
-/// How long a namespace that is registered here keeps what is over: as long as duplicates are recognised.
+/// The retention of a namespace that is registered here: as long as duplicates are recognised.
 const RETENTION: Duration = Duration::from_hours(30 * 24);
-/// How long a target may take to say that it is there.
+/// How long a target may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// Prepares tenants.
@@ -37,16 +28,16 @@ pub struct Preparation {
 }
 
 impl Preparation {
-    /// Prepares tenants of this installation, whose targets are reached by these adapters.
+    /// Prepares tenants of this installation; targets are called by these adapters.
     pub fn new(installation: Installation, adapters: AdapterRegistry) -> Self {
         Self { installation, adapters }
     }
 
-    /// Prepares one thing, and says in a sentence what was found or done. `wanted` is what is set for the tenant by whoever
-    /// on-boards it, where they said.
+    /// Prepares one thing, and returns in a sentence what was found or done. `wanted` are the settings for the tenant of the process that
+    /// on-boards it, if it sent them.
     ///
     /// # Errors
-    /// [`StepFault`]; it may be tried again. `tenant_settings_differ` where this process has other settings.
+    /// [`StepFault`]; it may be retried. `tenant_settings_differ` if this process has other settings.
     pub async fn prepare(
         &self,
         tenant: &TenantId,
@@ -66,7 +57,7 @@ impl Preparation {
             Step::SearchAttributes => self.search_attributes(&namespace).await,
             Step::Schedules => {
                 let ensured = schedules::ensure_in(&self.installation, &namespace).await;
-                let failed = |status: tonic::Status| StepFault::strange(status.message());
+                let failed = |error: ServerError| StepFault::strange(error.message());
                 ensured.map(|()| format!("the sweep of '{namespace}' is scheduled")).map_err(failed)
             }
             Step::Queues => self.queues(tenant, &namespace).await,
@@ -83,63 +74,45 @@ impl Preparation {
         counted.map_err(|error| fault(error.code(), format!("{error}")))
     }
 
-    /// The namespace is there; where it is not, it is registered.
+    /// Ensures that the namespace exists; registers it if it does not.
     async fn namespace(&self, namespace: &str) -> Result<String, StepFault> {
-        let mut client = self.installation.client.clone();
-        let request = DescribeNamespaceRequest { namespace: namespace.to_owned(), ..Default::default() };
-        match WorkflowService::describe_namespace(&mut client, request.into_request()).await {
+        let client = &self.installation.client;
+        let failed = |error: ServerError| fault(ErrorCode::NamespaceMissing, error.message());
+        match namespaces::retention(client, namespace).await {
             Ok(_) => return Ok(format!("the namespace '{namespace}' exists")),
-            Err(status) if status.code() == Code::NotFound => {}
-            Err(status) => return Err(fault(ErrorCode::NamespaceMissing, status.message())),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(failed(error)),
         }
-        let request = RegisterNamespaceRequest {
-            namespace: namespace.to_owned(),
-            description: "Interlock".to_owned(),
-            workflow_execution_retention_period: RETENTION.try_into().ok(),
-            ..Default::default()
-        };
-        match WorkflowService::register_namespace(&mut client, request.into_request()).await {
-            Ok(_) => {
-                Ok(format!("the namespace '{namespace}' was registered; restart the workers so that they serve it"))
-            }
-            Err(status) if status.code() == Code::AlreadyExists => Ok(format!("the namespace '{namespace}' exists")),
-            Err(status) => Err(fault(ErrorCode::NamespaceMissing, status.message())),
+        if namespaces::register(client, namespace, RETENTION).await.map_err(failed)? {
+            Ok(format!("the namespace '{namespace}' was registered; restart the workers so that they serve it"))
+        } else {
+            Ok(format!("the namespace '{namespace}' exists"))
         }
     }
 
-    /// The installation is recorded there, as that which this is: no process would work there otherwise.
+    /// Ensures that this installation is recorded there: otherwise no process would work there.
     async fn recorded(&self, namespace: &str) -> Result<(), StepFault> {
         let records = record::read_all(&self.installation.client, [namespace.to_owned()]).await;
         let records = records.map_err(|unreadable| fault(unreadable.code, unreadable.message))?;
         let prefix = &self.installation.routing.settings().prefix;
-        // The count of shards may be about to change, here before or after elsewhere.
+        // The count of shards may be changing, and the namespaces may differ meanwhile.
         let agreed = interlock_domain::routing::agreed(&records, prefix, None);
         agreed.map(|_| ()).map_err(|disagreement| fault(disagreement.code(), disagreement.to_string()))
     }
 
-    /// The search attributes are registered there; those that are missing are added.
+    /// Ensures that the search attributes are registered there; missing ones are added.
     async fn search_attributes(&self, namespace: &str) -> Result<String, StepFault> {
-        let missing = |known: &HashMap<String, i32>| -> Vec<&'static str> {
-            SEARCH_ATTRIBUTES.into_iter().filter(|name| !known.contains_key(*name)).collect()
+        let missing = |known: &BTreeSet<String>| -> Vec<&'static str> {
+            SEARCH_ATTRIBUTES.into_iter().filter(|name| !known.contains(*name)).collect()
         };
-        let failed = |status: tonic::Status| fault(ErrorCode::SearchAttributesMissing, status.message());
-        let mut client = self.installation.client.clone();
-        let list = || ListSearchAttributesRequest { namespace: namespace.to_owned() };
-        let known =
-            OperatorService::list_search_attributes(&mut client, list().into_request()).await.map_err(failed)?;
-        let wanted = missing(&known.into_inner().custom_attributes);
+        let failed = |error: ServerError| fault(ErrorCode::SearchAttributesMissing, error.message());
+        let client = &self.installation.client;
+        let wanted = missing(&namespaces::search_attributes(client, namespace).await.map_err(failed)?);
         if wanted.is_empty() {
             return Ok("all are registered".to_owned());
         }
-        let keyword = i32::from(IndexedValueType::Keyword);
-        let request = AddSearchAttributesRequest {
-            namespace: namespace.to_owned(),
-            search_attributes: wanted.iter().map(|name| ((*name).to_owned(), keyword)).collect(),
-        };
-        OperatorService::add_search_attributes(&mut client, request.into_request()).await.map_err(failed)?;
-        let known =
-            OperatorService::list_search_attributes(&mut client, list().into_request()).await.map_err(failed)?;
-        let missing = missing(&known.into_inner().custom_attributes);
+        namespaces::add_search_attributes(client, namespace, &wanted).await.map_err(failed)?;
+        let missing = missing(&namespaces::search_attributes(client, namespace).await.map_err(failed)?);
         if missing.is_empty() {
             Ok(format!("{} were registered", wanted.join(", ")))
         } else {
@@ -147,31 +120,19 @@ impl Preparation {
         }
     }
 
-    /// The queues of its targets know the weight of its plan, whatever a task says: those of other languages too.
+    /// Ensures that the queues of its targets have the weight of its plan, whatever a task says: also for workers in other languages.
     async fn queues(&self, tenant: &TenantId, namespace: &str) -> Result<String, StepFault> {
         let priority = self.installation.routing.priority(tenant);
         let targets = self.targets_of(tenant);
         for target in &targets {
             let queue = self.installation.routing.provisioning_queue(target);
-            let request = UpdateTaskQueueConfigRequest {
-                namespace: namespace.to_owned(),
-                identity: self.installation.client.identity(),
-                task_queue: queue.clone(),
-                task_queue_type: TaskQueueType::Activity.into(),
-                set_fairness_weight_overrides: HashMap::from([(
-                    priority.fairness_key.clone(),
-                    priority.fairness_weight,
-                )]),
-                ..Default::default()
-            };
-            let mut client = self.installation.client.clone();
-            let answer = client.update_task_queue_config(request.into_request()).await;
-            let answer = answer.map_err(|status| {
-                fault(ErrorCode::QueueNotConfigured, format!("the queue {queue}: {}", status.message()))
+            let (client, key) = (&self.installation.client, &priority.fairness_key);
+            let weighed =
+                task_queues::set_fairness_weight(client, namespace, &queue, key, priority.fairness_weight).await;
+            let is_reported = weighed.map_err(|error| {
+                fault(ErrorCode::QueueNotConfigured, format!("the queue {queue}: {}", error.message()))
             })?;
-            let overrides = answer.into_inner().config.map(|config| config.fairness_weight_overrides);
-            let has_weight = |weights: &HashMap<String, f32>| weights.contains_key(&priority.fairness_key);
-            if !overrides.as_ref().is_some_and(has_weight) {
+            if !is_reported {
                 let detail = format!("the queue {queue} does not report the weight");
                 return Err(fault(ErrorCode::QueueNotConfigured, detail));
             }
@@ -179,7 +140,7 @@ impl Preparation {
         Ok(format!("the weight {} is set on {} queues", priority.fairness_weight, targets.len()))
     }
 
-    /// Its targets answer. Those that programs of their own call are not asked.
+    /// Checks that its targets answer. Targets that are called by separate programs are not asked.
     async fn targets(&self, tenant: &TenantId) -> Result<String, StepFault> {
         let mut answered = Vec::new();
         for target in self.targets_of(tenant) {
@@ -192,7 +153,7 @@ impl Preparation {
             let asked = tokio::time::timeout(ANSWER_LIMIT, adapter.health()).await;
             let slow = || unanswered(format!("no response within {} s", ANSWER_LIMIT.as_secs()));
             match asked.map_err(|_| slow())? {
-                // Who refuses the question is there.
+                // A target that rejects the probe is reachable.
                 Ok(())
                 | Err(Outcome::Done | Outcome::AlreadyDone | Outcome::InUse { .. } | Outcome::Throttled { .. }) => {
                     answered.push(target.to_string());
@@ -208,7 +169,7 @@ impl Preparation {
         Ok(format!("{} answered", answered.join(", ")))
     }
 
-    /// The targets that the catalog's roles stand for.
+    /// The targets that the catalog's roles are mapped to.
     fn targets_of(&self, tenant: &TenantId) -> BTreeSet<TargetId> {
         let mapped = &self.installation.routing.tenant(tenant).targets;
         let roles = self.installation.catalog.roles();

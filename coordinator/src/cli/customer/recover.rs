@@ -35,7 +35,7 @@ pub(crate) struct RecoverArguments {
     connection: ConnectionFlags,
 }
 
-/// What was found, and how much of it was submitted.
+/// What was found, and how much was submitted.
 #[derive(Serialize)]
 struct Report<'a> {
     customer_id: &'a CustomerId,
@@ -44,8 +44,8 @@ struct Report<'a> {
     submitted: usize,
 }
 
-/// Exit code 1 where orders are lost: their events are in no history any more; 2 where it was not told to submit what it
-/// found.
+/// Exit code 1 if orders are lost, because no history has their events any more; 2 if it found events and was not told to
+/// submit them.
 pub(super) async fn run(arguments: &RecoverArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let id: CustomerId = arguments.id.parse().map_err(|error| bad_id("customer", &error))?;
     let tenant = settings.tenant.clone();
@@ -57,7 +57,7 @@ pub(super) async fn run(arguments: &RecoverArguments, settings: Settings, output
     let events = &found.open.events;
     let is_asked = arguments.yes && !arguments.dry_run;
     if output.format() == OutputFormat::Text {
-        // Before anything is done; the other forms say it all at once in the end.
+        // As text, write this before anything is done; the other formats write everything at the end.
         output.one(&found, |found| foretold(&id, found))?;
     }
     let mut submitted = 0;

@@ -23,7 +23,7 @@ use crate::cli::show::{bad_id, installation};
 use crate::cli::tables::waiting_for;
 use crate::cli::words::WordsArguments;
 
-/// From so many orders on a progress bar is shown.
+/// From this number of orders on, a progress bar is shown.
 const PROGRESS_FROM: usize = 10;
 
 /// `order retry` and the like.
@@ -65,8 +65,8 @@ pub(super) async fn amend(arguments: &AmendArguments, settings: Settings, output
     run(&action, &arguments.act, settings, output).await
 }
 
-/// Exit code 1 where an action was refused, or where orders are missing since their customers did not answer; 2 where it was
-/// not told to act on what it found.
+/// Exit code 1 if an action was refused, or if orders are missing because their customers did not answer; 2 if it found orders and
+/// was not told to act on them.
 pub(super) async fn run(
     action: &OrderAction,
     arguments: &ActArguments,
@@ -115,16 +115,16 @@ pub(super) async fn run(
     Ok(ExitCode::from(u8::from(tally.refused > 0 || found.is_missing_some)))
 }
 
-/// What is to be acted on.
+/// The orders to act on.
 struct Found {
-    /// The orders, each with how its customer lists it, where that was asked.
+    /// The orders, each with its entry in its customer's list, if the list was read.
     orders: Vec<(OrderId, Option<ListedOrder>)>,
-    /// Whether the orders of some customers are missing, since they did not answer.
+    /// Whether the orders of some customers are missing, because they did not answer.
     is_missing_some: bool,
 }
 
 impl ActArguments {
-    /// Whether the orders are to be found by a filter.
+    /// Whether the orders are selected by a filter.
     fn is_by_filter(&self) -> Result<bool, Fault> {
         match (self.ids.is_empty(), self.filter.is_empty()) {
             (true, false) => Ok(true),
@@ -140,7 +140,7 @@ impl ActArguments {
         }
     }
 
-    /// Finds the orders. What is for held orders looks for those, unless another state is named.
+    /// Finds the orders. An action for held orders selects those, unless another state is given.
     async fn find(&self, actions: &Actions, tenant: &TenantId, action: &OrderAction) -> Result<Found, Fault> {
         let mut filter = self.filter.filter()?;
         if filter.states.is_empty() && action.is_for_held() {
@@ -168,7 +168,7 @@ impl ActArguments {
     }
 }
 
-/// Says what would be done; whether nothing speaks against it, as far as can be told without doing it.
+/// Reports what would be done. Returns whether it would succeed, as far as that can be checked without doing it.
 async fn foretell(
     actions: &Actions,
     tenant: &TenantId,
@@ -239,7 +239,7 @@ fn foretold_text(foretold: &ForetoldAction) -> String {
     line
 }
 
-/// What became of all.
+/// The results, counted.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Tally {
     taken: u64,
@@ -274,7 +274,7 @@ fn text(result: &BulkResult) -> String {
 }
 
 fn progress(orders: usize) -> ProgressBar {
-    // On stderr, and only where that is a terminal.
+    // On stderr, and only if it is a terminal.
     let target = if orders < PROGRESS_FROM { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let bar = ProgressBar::with_draw_target(Some(orders as u64), target);
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed}");

@@ -36,7 +36,7 @@ pub(in crate::cli) struct ListArguments {
     connection: ConnectionFlags,
 }
 
-/// Which open orders.
+/// Selects open orders.
 #[derive(Debug, Default, Args)]
 pub(in crate::cli) struct FilterArguments {
     /// Only orders in this state; repeatable
@@ -57,13 +57,13 @@ pub(in crate::cli) struct FilterArguments {
 }
 
 impl FilterArguments {
-    /// Whether it says nothing.
+    /// Whether no filter is set.
     pub(in crate::cli) fn is_empty(&self) -> bool {
         let Self { states, customer, target, code, overdue } = self;
         states.is_empty() && customer.is_none() && target.is_none() && code.is_none() && !overdue
     }
 
-    /// The filter that these arguments say.
+    /// The filter in these arguments.
     ///
     /// # Errors
     /// [`Fault`] `bad_id`, `state_not_open`.
@@ -85,7 +85,7 @@ fn limit(text: &str) -> Result<usize, String> {
     limit.ok_or_else(|| format!("not a number from 1 to {LIMIT_MAX}"))
 }
 
-/// Exit code 1 where the orders of some customers are missing, since they did not answer.
+/// Exit code 1 if the orders of some customers are missing, because they did not answer.
 pub(super) async fn run(arguments: &ListArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let filter = arguments.filter.filter()?;
     let tenant = settings.tenant.clone();
@@ -97,7 +97,7 @@ pub(super) async fn run(arguments: &ListArguments, settings: Settings, output: O
             let page = page?;
             whole.unanswered.extend(page.unanswered);
             match output.format() {
-                // As they come: nobody holds them all.
+                // Written page by page, so that memory never holds them all.
                 OutputFormat::Jsonl => output.list(&page.orders, |_| String::new())?,
                 _ => whole.orders.extend(page.orders),
             }
@@ -114,7 +114,7 @@ pub(super) async fn run(arguments: &ListArguments, settings: Settings, output: O
     Ok(ExitCode::from(u8::from(!whole.unanswered.is_empty())))
 }
 
-/// Tells on stderr what the data on stdout leave out.
+/// Reports on stderr what is missing from the data on stdout.
 fn say_what_is_missing(page: &OrderPage, format: OutputFormat) {
     for missing in &page.unanswered {
         tell(&format!(
@@ -146,7 +146,7 @@ fn page_text(page: &OrderPage, now: DateTime<Utc>) -> String {
     orders.to_string()
 }
 
-/// How long an order is overdue; when it is due, where it is not.
+/// How long an order has been overdue; if it is not, when it is due.
 fn due(order: &ListedOrder, now: DateTime<Utc>) -> String {
     let due = order.due_at.as_ref().and_then(|due| DateTime::parse_from_rfc3339(due).ok());
     match due.filter(|due| *due < now) {

@@ -1,4 +1,4 @@
-//! `order`: one module for each family of verbs.
+//! `order`: one module for each group of verbs.
 
 mod act;
 mod list;

@@ -22,13 +22,13 @@ pub(super) async fn run(arguments: &ShowArguments, settings: Settings, output: O
     Ok(ExitCode::SUCCESS)
 }
 
-/// The longest run of orders that wait for each other's turns that is shown in full.
+/// The longest sequence of orders waiting for each other's turns that is shown in full.
 const TURNS_SHOWN_MAX: usize = 4;
 
-/// The chain as a tree: each line waits for those below it that are indented by one more.
+/// The chain as a tree: each line waits for the lines below it that are indented one level more.
 fn tree(why: &Why, now: DateTime<Utc>) -> String {
     let mut lines = Vec::new();
-    // The depths of the links above that are left out.
+    // The depths of the links above that are not shown.
     let mut left_out: Vec<usize> = Vec::new();
     let mut links = why.chain.iter().enumerate();
     while let Some((index, link)) = links.next() {
@@ -56,13 +56,13 @@ fn tree(why: &Why, now: DateTime<Utc>) -> String {
     lines.iter().map(|line| terminal::line(line)).collect::<Vec<_>>().join("\n")
 }
 
-/// How many orders in a row wait for the turn of the next one, from this one on; rings are shown in full.
+/// How many orders in a row wait for the turn of the next one, starting with this one; rings are shown in full.
 fn turns_from(links: &[Link]) -> usize {
     let turns = links.iter().take_while(|link| link.wait() == Some(WaitKind::Turn) && !link.in_ring);
     turns.zip(links[0].depth..).take_while(|(link, depth)| link.depth == *depth).count()
 }
 
-/// Who waits for what, for how long.
+/// Who waits, for what, and for how long.
 fn sentence(link: &Link, now: DateTime<Utc>) -> String {
     let resource = link.resource.as_ref().map_or_else(|| "a resource".to_owned(), ToString::to_string);
     let target = link.target.as_ref().map_or("a target", TargetId::as_str);

@@ -43,7 +43,7 @@ pub(crate) struct ImportArguments {
     connection: ConnectionFlags,
 }
 
-/// Tells a person, or a program, as it goes.
+/// Reports the progress to a person or a program.
 struct Teller {
     output: Output,
     bar: ProgressBar,
@@ -71,7 +71,7 @@ impl ImportTold for Teller {
     }
 }
 
-/// Exit code 0 where the ledger says what the list says, 1 where a line was not taken.
+/// Exit code 0 if the ledger now matches the list, 1 if a line was not imported.
 pub(crate) async fn run(arguments: &ImportArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let target_list = read_from(arguments, &settings).await?;
     let (path, left_out) = match (&target_list, &arguments.file) {
@@ -81,7 +81,7 @@ pub(crate) async fn run(arguments: &ImportArguments, settings: Settings, output:
     let lines_per_part = arguments.lines_per_part;
     let opened = tokio::task::spawn_blocking(move || {
         let list = ListFile::open(&path, lines_per_part)?;
-        // Counting them first costs a second look at the file, and shows how far it is.
+        // Counting the lines first costs a second pass over the file, but makes the progress visible.
         let lines =
             list.parts()?.try_fold(0, |lines, part| part.map(|p| lines + (p.leases.len() + p.bad.len()) as u64))?;
         Ok::<_, Fault>((list, lines))
@@ -117,7 +117,7 @@ pub(crate) async fn run(arguments: &ImportArguments, settings: Settings, output:
     Ok(ExitCode::from(u8::from(tally.conflicts + tally.bad > 0)))
 }
 
-/// What the target has registered, where the ledger is to be filled from one.
+/// What the target has registered, if the list comes from a target.
 async fn read_from(arguments: &ImportArguments, settings: &Settings) -> Result<Option<TargetList>, Fault> {
     let (Some(target), Some(customers)) = (&arguments.from, &arguments.customers) else { return Ok(None) };
     let customers = read_customers(customers)?;
@@ -139,7 +139,7 @@ fn counts(tally: &ImportTally) -> String {
 }
 
 fn progress(lines: u64) -> ProgressBar {
-    // On stderr, and only where that is a terminal.
+    // On stderr, and only if it is a terminal.
     let bar = ProgressBar::with_draw_target(Some(lines), ProgressDrawTarget::stderr());
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} lines {elapsed} {msg}");
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))

@@ -1,18 +1,18 @@
-//! Has a workflow task recorded in such a way that replay cuts the history as the first execution did.
+//! Makes the server record workflow tasks so that replay divides the history into tasks as the first execution did.
 //!
-//! If a workflow task left no command and the next one was scheduled at once, the SDK's core (0.10.1,
-//! `find_end_index_of_next_wft_seq`) takes the two for one, as it must for the heartbeats of a long local activity. The server
+//! If a workflow task produced no command and the next one was scheduled at once, the SDK's core (0.10.1,
+//! `find_end_index_of_next_wft_seq`) treats the two as one, as it must for the heartbeats of a long local activity. The server
 //! also schedules a task at once for an update, before the signals that arrive while the task waits. So:
 //!
 //! - A worker without the run in its cache runs both tasks as one, signals before results. If the second one accepts an update,
-//!   replay cuts between the two, by the event that the update was delivered after (`accepted_request_sequencing_event_id`).
+//!   replay divides the two, at the event that the update was delivered after (`accepted_request_sequencing_event_id`).
 //! - A worker with the run in its cache ran the first task by itself. If the second one accepts no update, because the server
-//!   lost it in a restart, replay takes the two for one.
+//!   lost it in a restart, replay treats the two as one.
 //!
-//! Either way the run hears of the same things in another order. It then wants other commands than those recorded, and its
-//! tasks fail from then on. Hence this module writes the event of the acceptance so that replay cuts where the run heard of
-//! the tasks ([`task_before`]). A task that replay would not cut, it gives back to the server: the next worker runs both as
-//! one, as replay does. With a core that cuts in the same way each time this module can go.
+//! Either way the run receives the same inputs in another order. It then produces other commands than the recorded ones, and its
+//! tasks fail from then on. So this module writes the acceptance's event id so that replay divides where the run received
+//! the tasks ([`task_before`]). If replay would not divide at a task, the task is given back to the server: the next worker runs both as
+//! one, as replay does. Once the core divides consistently, this module can be removed.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,18 +31,18 @@ use tokio::time::Instant;
 
 /// The type of the message by which a worker accepts an update.
 const ACCEPTANCE: &str = "temporal.api.update.v1.Acceptance";
-/// Further attempts of a task are passed on as they are: no task is given back for ever.
+/// Further attempts of a task are passed on unchanged, so that no task is given back forever.
 const ATTEMPT_GIVEN_BACK_MAX: i32 = 3;
-/// With so many tasks known, those are forgotten that the server has given up long ago.
+/// If more tasks than this are known, those that the server must have given up are forgotten.
 const TASKS_KEPT: usize = 1_024;
-/// The server gives a workflow task up after 10 s, unless its worker asks for more time with a completion.
+/// The server gives up a workflow task after 10 s, unless its worker asks for more time with a completion.
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
 
-/// The workflow tasks inside the core.
+/// The workflow tasks that the core has.
 #[derive(Debug)]
 pub(super) struct GivenTasks {
     tasks: Mutex<BTreeMap<Vec<u8>, GivenTask>>,
-    /// [`task_before`], unless a test says otherwise.
+    /// [`task_before`], replaced in tests.
     task_before: fn(&str, i64) -> Option<i64>,
 }
 
@@ -58,7 +58,7 @@ struct GivenTask {
     /// The id of the event with which it started.
     started: i64,
     attempt: i32,
-    /// Tasks before it after which replay cuts only if this one accepts an update.
+    /// Earlier tasks after which replay divides only if this one accepts an update.
     uncertain: Vec<i64>,
     /// Whether a page of its completion accepted an update.
     accepted: bool,
@@ -75,7 +75,7 @@ pub(super) enum Completion {
 }
 
 impl GivenTasks {
-    /// The core is given this workflow task.
+    /// Records that the core gets this workflow task.
     pub(super) fn give(&self, task: &PollWorkflowTaskQueueResponse) {
         if task.task_token.is_empty() {
             return;
@@ -97,7 +97,7 @@ impl GivenTasks {
         tasks.insert(task.task_token.clone(), given);
     }
 
-    /// The core completes a task, or a page of it: what it accepts names the task before, as this process knows it.
+    /// The core completes a task, or a page of it: the acceptances in it must name the task before, as this process knows it.
     pub(super) fn complete(&self, request: &mut RespondWorkflowTaskCompletedRequest) -> Completion {
         let mut tasks = self.tasks();
         let Some(task) = tasks.get_mut(&request.task_token) else { return Completion::Send };
@@ -121,16 +121,16 @@ impl GivenTasks {
     }
 }
 
-/// Writes into all acceptances that the update was delivered right after the task `before` started. Whether there is any.
+/// Writes into all acceptances that the update was delivered right after the task `before` started. Returns whether there is any.
 ///
-/// Replay cuts at the last task that started before that event, if it would not have cut there anyway.
+/// Replay divides at the last task that started before that event, if it would not have divided there anyway.
 fn accept_after(request: &mut RespondWorkflowTaskCompletedRequest, before: i64) -> bool {
     let mut accepted = false;
     for body in request.messages.iter_mut().filter_map(|message| message.body.as_mut()) {
         if body.type_url.rsplit('/').next() != Some(ACCEPTANCE) {
             continue;
         }
-        // One that cannot be read is the server's to refuse.
+        // The server rejects one that cannot be read.
         let Ok(mut acceptance) = Acceptance::decode(body.value.as_slice()) else { continue };
         acceptance.accepted_request_sequencing_event_id = before + 1;
         body.value = acceptance.encode_to_vec();
@@ -139,8 +139,8 @@ fn accept_after(request: &mut RespondWorkflowTaskCompletedRequest, before: i64) 
     accepted
 }
 
-/// The tasks (by the events with which they started) that left no command, and whose next task was scheduled at once and then
-/// got something to do.
+/// The tasks (by the events with which they started) that produced no command, and whose next task was scheduled at once and then
+/// got new inputs.
 fn uncertain_cuts(events: &[HistoryEvent]) -> Vec<i64> {
     let next_is_scheduled = |at: usize| {
         let next = events.get(at + 1).map(HistoryEvent::event_type);
@@ -156,7 +156,7 @@ fn uncertain_cuts(events: &[HistoryEvent]) -> Vec<i64> {
     silent.collect()
 }
 
-/// Whether an event tells of a workflow task only.
+/// Whether an event is only about a workflow task.
 fn is_of_task(event: EventType) -> bool {
     matches!(
         event,

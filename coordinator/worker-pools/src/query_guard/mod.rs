@@ -23,12 +23,12 @@ use temporalio_client::{Connection, ConnectionOptions};
 use proxy::Proxy;
 
 /// A connection for workers that goes through `connection`, to the same server: with its keys, its TLS and its load balancing.
-/// It is tried again a few times where the server is away just now.
+/// It is retried a few times if the server is unavailable.
 ///
 /// # Errors
 /// [`Fault`] `temporal_unreachable`, `temporal_access_denied`.
 pub(super) async fn guarded(connection: Connection, options: &ConnectionOptions) -> Result<Connection, Fault> {
-    // What the connection beneath is made with (TLS, keys, addresses) is not for the one above it.
+    // The options of the connection beneath (TLS, keys, addresses) do not apply to the one above it.
     let above = ConnectionOptions::new(options.target.clone())
         .identity(connection.identity().to_owned())
         .dns_load_balancing(None)

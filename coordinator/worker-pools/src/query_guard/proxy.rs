@@ -1,4 +1,4 @@
-//! Passes on the calls of workers, and holds a task until the slot of its run is free.
+//! Passes on the calls of workers, and holds a task back until the slot of its run is free.
 
 use std::error::Error;
 use std::iter::successors;
@@ -27,14 +27,14 @@ use super::run_slots::{Kind, RunSlots};
 /// The calls that workers make.
 const SERVICE: &str = "temporal.api.workflowservice.v1.WorkflowService";
 
-/// What lies between workers and the connection to the server.
+/// Sits between workers and the connection to the server.
 pub(super) struct Proxy {
     connection: Connection,
     slots: RunSlots,
     given: GivenTasks,
 }
 
-/// Calls that are passed on as they are.
+/// Calls that are passed on unchanged.
 macro_rules! passed_on {
     ($connection:expr, $call:expr, $($name:literal => $method:ident,)*) => {
         match $call.rpc.as_str() {
@@ -49,7 +49,7 @@ macro_rules! passed_on {
 }
 
 impl Proxy {
-    /// The service of a connection above this one. Calls that fail are tried again there, and not here as well.
+    /// The service for a connection above this one. Failed calls are retried there, so they are not retried here.
     pub(super) fn through(mut connection: Connection) -> CallbackBasedGrpcService {
         *connection.retry_options_mut() = RetryOptions::no_retries();
         let proxy = Arc::new(Self { connection, slots: RunSlots::default(), given: GivenTasks::default() });
@@ -73,7 +73,7 @@ impl Proxy {
         .boxed()
     }
 
-    /// A task, once the slot of its run is free. A query that cannot wait any longer is answered here, and the poll had nothing.
+    /// A task, once the slot of its run is free. If a query cannot wait any longer, it is rejected here, and the poll returns nothing.
     async fn poll(
         &self,
         request: Request<PollWorkflowTaskQueueRequest>,
@@ -93,11 +93,11 @@ impl Proxy {
             return Ok(answer);
         }
         self.send_away(namespace, task.task_token.clone(), &task.poller_group_id).await;
-        // By this and nothing else the core knows a poll that had nothing.
+        // The core recognises an empty poll only by this.
         Ok(answer.map(|_| PollWorkflowTaskQueueResponse::default()))
     }
 
-    /// Answers a query that it cannot be answered now. Who asked may be gone by then.
+    /// Rejects a query that cannot be answered now. Its caller may be gone by then.
     async fn send_away(&self, namespace: String, task_token: Vec<u8>, poller_group_id: &str) {
         let refusal = RespondQueryTaskCompletedRequest {
             task_token,
@@ -124,7 +124,7 @@ impl Proxy {
         }
         let answer = self.connection.clone().respond_workflow_task_completed(request).await;
         if is_last {
-            // Where it failed and is tried again, the core has not let go of the task: it keeps queries waiting itself then.
+            // If it failed and is retried, the core still has the task: then the core itself keeps queries waiting.
             let next = answer.as_ref().ok().and_then(|answer| answer.get_ref().workflow_task.as_ref());
             let next = next.and_then(|next| {
                 let run = next.workflow_execution.as_ref()?;
@@ -139,8 +139,8 @@ impl Proxy {
         answer
     }
 
-    /// Gives a workflow task back to the server that replay would not cut as it was cut here. By the status that is returned
-    /// the core takes the run out of its cache.
+    /// Gives a workflow task back to the server because replay would not divide the history as it was divided here. The returned status
+    /// makes the core drop the run from its cache.
     async fn give_back(&self, completion: RespondWorkflowTaskCompletedRequest) -> Status {
         let failing = RespondWorkflowTaskFailedRequest {
             task_token: completion.task_token.clone(),
@@ -152,7 +152,7 @@ impl Proxy {
         };
         let answer = self.connection.clone().respond_workflow_task_failed(failing.into_request()).await;
         tracing::info!(fault = ?answer.as_ref().err(), "a workflow task is run again, together with the one before it");
-        // Where the server did not hear of it, it gives the task up by itself, after its time-out.
+        // If the server did not get this, it gives up the task after its time-out.
         self.slots.leave(&completion.task_token, None);
         self.given.forget(&completion.task_token);
         Status::not_found("the workflow task is run again, together with the one before it")
@@ -192,16 +192,16 @@ impl Proxy {
     }
 }
 
-/// A call as the connection takes it: with its metadata, but for what belongs to the transport it came by.
+/// A call in the form for the connection: with its metadata, except for headers of the transport.
 fn read<M: Message + Default>(call: GrpcRequest) -> Result<Request<M>, Status> {
     let message = M::decode(call.proto)
         .map_err(|error| Status::internal(format!("the call {} cannot be read: {error}", call.rpc)))?;
     Ok(Request::from_parts(MetadataMap::from_headers(passing(&call.headers)), Extensions::default(), message))
 }
 
-/// What the connection says of a call that failed, so that the client above makes of it what it would make of it beneath: the
-/// encoding of an answer that was read is none of its business, and that the connection broke off is told from who
-/// called giving up by an error that does not come through.
+/// The status of a failed call, for the client above: without headers of the transport, which do not apply to the decoded
+/// answer, and with a broken connection as `Unavailable`. The client recognises a broken connection by the source error,
+/// which is not passed on, so it would take the status for a call that its own caller cancelled.
 fn refused(status: &Status) -> Status {
     let broke_off = successors(status.source(), |&error| error.source()).any(<dyn Error>::is::<hyper::Error>);
     let code = if broke_off && status.code() == Code::Cancelled { Code::Unavailable } else { status.code() };
@@ -210,7 +210,7 @@ fn refused(status: &Status) -> Status {
     Status::with_details_and_metadata(code, status.message(), details, metadata)
 }
 
-/// Headers without those of the transport that they came by.
+/// Headers without those of the transport.
 fn passing(headers: &HeaderMap) -> HeaderMap {
     let passing = headers.iter().filter(|(name, _)| !is_of_transport(name.as_str()));
     let mut passed = HeaderMap::new();
@@ -220,7 +220,7 @@ fn passing(headers: &HeaderMap) -> HeaderMap {
     passed
 }
 
-/// How long a call may take goes with it; all else that begins so does not.
+/// The time-out of a call is kept; all other headers of the transport are dropped.
 fn is_of_transport(header: &str) -> bool {
     let of_http = ["te", "content-type", "content-length", "host", "user-agent"];
     of_http.contains(&header) || (header.starts_with("grpc-") && header != "grpc-timeout")
@@ -255,11 +255,11 @@ mod tests {
 
     const A_WHILE: Duration = Duration::from_millis(500);
 
-    /// A server that has these tasks for whoever polls, and keeps what it is told.
+    /// A server that returns these tasks to pollers, and records what it receives.
     #[derive(Default)]
     struct Server {
         tasks: Mutex<VecDeque<PollWorkflowTaskQueueResponse>>,
-        /// What it answers to the next completion.
+        /// Its answer to the next completion.
         next: Mutex<Option<PollWorkflowTaskQueueResponse>>,
         refused: Mutex<Vec<String>>,
         metadata: Mutex<Vec<HeaderMap>>,
@@ -295,7 +295,7 @@ mod tests {
             })
         }
 
-        /// A connection for workers to it.
+        /// A connection to it for workers.
         async fn for_workers(self: &Arc<Self>) -> Connection {
             let server = Arc::clone(self);
             let callback = move |call: GrpcRequest| {
@@ -326,7 +326,7 @@ mod tests {
         PollWorkflowTaskQueueResponse { query: Some(query), ..task(token, run_id) }
     }
 
-    /// The token of the task that a poll had.
+    /// The token of the task that a poll returned.
     async fn polled(connection: &Connection) -> String {
         let mut connection = connection.clone();
         let answer = connection.poll_workflow_task_queue(PollWorkflowTaskQueueRequest::default().into_request()).await;
@@ -454,7 +454,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_that_breaks_off_is_unavailable_and_so_tried_again() {
-        // What hyper says where a peer does not speak HTTP.
+        // Hyper's message for a peer that does not speak HTTP.
         let (mut peer, end) = tokio::io::duplex(4096);
         peer.write_all(b"nonsense\r\n\r\n").await.unwrap();
         let nothing = service_fn(|_| async { Ok::<_, Infallible>(hyper::Response::new(String::new())) });

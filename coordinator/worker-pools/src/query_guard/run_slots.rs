@@ -1,4 +1,4 @@
-//! Which run has which task inside the SDK's core.
+//! Which task of each run is inside the SDK's core.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,24 +7,24 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// How many queries may wait at a time, of all workers on a connection: all of them may be of one worker, each holds one of
-/// its polls, and a worker that has little to do has few.
+/// How many queries may wait at a time, of all workers on a connection. Each holds one poll of its worker, all may belong to
+/// the same worker, and an idle worker has few polls.
 const QUERIES_WAITING_MAX: usize = 2;
 
-/// What kind of task it is.
+/// The kind of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A workflow task. It waits for a query only, goes before other queries, and is let in at last: the server counts on
-    /// it, and one that is inside is none any more for a server that sends another.
+    /// A workflow task. It waits only for a running query, goes before other queries, and always gets in eventually: the server relies on
+    /// it, and if the server sends another task of the run, the one inside no longer counts.
     WorkflowTask,
-    /// A query by itself, which can be asked again.
+    /// A separate query, which can be asked again.
     Query,
 }
 
 impl Kind {
-    /// How long one waits for the slot of its run: much longer than a task takes, and so short that neither polls are held up
-    /// by queries to a run whose local activity is tried again and again, nor a workflow task comes too late to ask the server
-    /// for more time (the core does so when 8 of its 10 s are over).
+    /// How long a task waits for the slot of its run: much longer than a task takes, but short enough that neither polls are blocked
+    /// by queries to a run whose local activity keeps being retried, nor a workflow task comes too late to ask the server
+    /// for more time (the core does so after 8 of its 10 s).
     fn wait_max(self) -> Duration {
         match self {
             Self::WorkflowTask => Duration::from_millis(1_500),
@@ -32,8 +32,8 @@ impl Kind {
         }
     }
 
-    /// After this time one is taken for one whose end was missed: the server itself gives up a workflow task after 10 s, and
-    /// the core leaves queries unanswered that it cannot replay for.
+    /// After this time a task is assumed to have ended unnoticed: the server itself gives up a workflow task after 10 s, and
+    /// the core does not answer queries that it cannot replay for.
     fn forgotten_after(self) -> Duration {
         match self {
             Self::WorkflowTask => Duration::from_secs(15),
@@ -42,20 +42,20 @@ impl Kind {
     }
 }
 
-/// One slot for each run: the task that the core has of it.
+/// One slot for each run: the task of the run that is inside the core.
 #[derive(Debug, Default)]
 pub(super) struct RunSlots {
     table: Mutex<Table>,
-    /// Told whenever a task leaves or stops waiting.
+    /// Notified when a task leaves or stops waiting.
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Table {
     runs: BTreeMap<String, Run>,
-    /// Whose each token is.
+    /// The run of each token.
     run_of: BTreeMap<Vec<u8>, String>,
-    /// Queries that wait for a slot, of whatever run.
+    /// Queries that wait for a slot, of any run.
     queries_waiting: usize,
 }
 
@@ -74,8 +74,8 @@ struct Inside {
 }
 
 impl RunSlots {
-    /// Waits until the slot of the run is free for the task with this token. Whether it may go in: a workflow task always may in
-    /// the end, a query only if nothing else is inside by then.
+    /// Waits until the slot of the run is free for the task with this token. Returns whether it may enter: a workflow task always may in
+    /// the end, a query only if no other task is inside by then.
     pub(super) async fn enter(&self, run: &str, token: &[u8], kind: Kind) -> bool {
         if self.table().take_slot(run, token, kind, Instant::now()) {
             return true;
@@ -84,7 +84,7 @@ impl RunSlots {
         let Some(_waiting) = Waiting::begin(self, run, kind) else { return false };
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
-            // From here on nothing is missed.
+            // From here on no notification is missed.
             changed.as_mut().enable();
             if self.table().take_slot(run, token, kind, Instant::now()) {
                 return true;
@@ -99,8 +99,8 @@ impl RunSlots {
         kind == Kind::WorkflowTask
     }
 
-    /// The core is done with a task. Where the server's answer brought a workflow task (its run and its token), it has that at
-    /// once.
+    /// The core has finished a task. If the server's answer contained a workflow task (its run and its token), the core has that one
+    /// at once.
     pub(super) fn leave(&self, token: &[u8], next: Option<(&str, &[u8])>) {
         {
             let mut table = self.table();
@@ -130,7 +130,7 @@ impl Table {
         free
     }
 
-    /// Puts a task inside, in the place of the one that is there.
+    /// Puts a task inside, replacing the one that is there.
     fn put(&mut self, run: &str, token: &[u8], kind: Kind, now: Instant) {
         let inside = Inside { token: token.to_vec(), kind, since: now };
         let before = self.runs.entry(run.to_owned()).or_default().inside.replace(inside);
@@ -141,7 +141,7 @@ impl Table {
     }
 
     fn leave(&mut self, token: &[u8]) {
-        // One that is not known was forgotten, or another one took its place.
+        // An unknown token was forgotten, or another task replaced it.
         let Some(run) = self.run_of.remove(token) else { return };
         if let Some(of_run) = self.runs.get_mut(&run) {
             of_run.inside = None;
@@ -149,7 +149,7 @@ impl Table {
         self.tidy(&run);
     }
 
-    /// Forgets tasks of which nobody heard any more.
+    /// Forgets tasks that have been inside for too long.
     fn forget(&mut self, now: Instant) {
         let is_old = |inside: &Inside| now.duration_since(inside.since) >= inside.kind.forgotten_after();
         for run in self.runs.values_mut() {
@@ -173,7 +173,7 @@ impl Run {
     }
 }
 
-/// A task that waits, until it waits no more or its poll is given up.
+/// A waiting task, until it stops waiting or its poll is given up.
 struct Waiting<'a> {
     slots: &'a RunSlots,
     run: &'a str,
@@ -181,7 +181,7 @@ struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    /// None where too many queries wait.
+    /// None if too many queries wait.
     fn begin(slots: &'a RunSlots, run: &'a str, kind: Kind) -> Option<Self> {
         let mut table = slots.table();
         match kind {
@@ -218,7 +218,7 @@ mod tests {
 
     use super::*;
 
-    /// Longer than a timer is inexact.
+    /// Longer than the inaccuracy of a timer.
     const MOMENT: Duration = Duration::from_millis(4);
 
     fn entering(slots: &Arc<RunSlots>, run: &'static str, token: &'static str, kind: Kind) -> JoinHandle<bool> {
@@ -295,7 +295,7 @@ mod tests {
         assert!(slots.enter("run", b"task", Kind::WorkflowTask).await);
         slots.leave(b"task", Some(("run", b"next")));
         assert!(!slots.enter("run", b"query", Kind::Query).await);
-        // An answer that did not arrive, and the one that did.
+        // An answer that did not arrive, and one that did.
         slots.leave(b"next", None);
         slots.leave(b"next", Some(("run", b"the one after")));
         assert!(!slots.enter("run", b"query", Kind::Query).await);

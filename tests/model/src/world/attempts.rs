@@ -1,5 +1,5 @@
 //! How attempts begin, by the domain's own rule which attempt is the first, and what an operator does to a call: a reset of its
-//! activity, or a result by hand (design §4.9).
+//! activity, or a result by hand (`deploy/docs/temporal-buttons.md`).
 
 use interlock_domain::attempt::{Capabilities, Move, OnAmbiguous, Situation, first_move};
 use interlock_domain::customer::Input;

@@ -1,4 +1,4 @@
-//! Workflow resets: an entity returns to an earlier moment of its history, and is told so (design §4.12).
+//! Workflow resets: an entity returns to an earlier moment of its history, and is told so (`coordinator/docs/inside/resets.md`).
 //!
 //! The world remembers one moment of an entity, which is chosen like any other action, and what the entity has received since. A reset
 //! restores its state, tells the machine, and then delivers the same inputs again or not. Whatever the old run started continues: calls

@@ -1,4 +1,4 @@
-//! Workflow tasks whose effects are sent before they are recorded, and that must be retried (design §4.15).
+//! Workflow tasks whose effects are sent before they are recorded, and that must be retried (`coordinator/docs/inside/effects.md`).
 //!
 //! A local activity runs before its workflow task is recorded. While one runs, the world remembers the state at the start of the task
 //! and everything that its entity has received since. If the task is lost, the state is restored, the messages arrive again first, in

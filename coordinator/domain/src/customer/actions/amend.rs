@@ -1,4 +1,4 @@
-//! Replaces arguments of held steps, and does those again.
+//! Replaces arguments of held steps, and runs them again.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::error_code::ErrorCode;
 use crate::ids::{OrderId, Timestamp};
 
 impl Customer {
-    /// Amends steps; says which arguments, never their values, which are personal data.
+    /// Amends steps; returns which arguments, never their values, which are personal data.
     pub(super) fn amend(
         &mut self,
         now: Timestamp,
@@ -45,7 +45,7 @@ impl Customer {
         Ok(format!("amended: {}", named.collect::<Vec<_>>().join(", ")))
     }
 
-    /// A person says under which identity a step goes: the claims of what it names go by it, too.
+    /// A person sets the identity that a step uses: the claims of its resources use it, too.
     fn amend_identity(&mut self, id: &OrderId, index: usize, arguments: &Map<String, Value>) {
         let Some(order) = self.orders.get_mut(id) else { return };
         let step = &mut order.steps[index];
@@ -66,7 +66,7 @@ impl Customer {
 }
 
 impl Order {
-    /// The index of a step that may be given these arguments: it waits for a person, or has not begun.
+    /// The index of a step that may be given these arguments: it waits for a person, or has not started.
     fn amendable(&self, name: &str, arguments: &Map<String, Value>) -> Result<usize, Refusal> {
         let index = self.steps.iter().position(|step| step.planned.name == name);
         let Some(index) = index else {
@@ -88,8 +88,8 @@ impl Order {
         Ok(index)
     }
 
-    /// Whether a person may say under which identity a step goes, though a claim names it too: a release of the order waits
-    /// for just that.
+    /// Whether a person may change the identity that a step uses although a claim also names it: a release of the order waits
+    /// for exactly that.
     fn may_name_another_identity(&self, step: &OrderStep, argument: &str) -> bool {
         let waits = |step: &OrderStep| matches!(&step.state, StepState::Held { code, .. } if *code == ErrorCode::ReleaseUnconfirmed);
         let carries = step.planned.target_identity_arguments.iter().flatten().any(|carrying| carrying == argument);

@@ -1,4 +1,4 @@
-//! Ends an order: before anything began cleanly, after that with compensations, never after a confirmed release.
+//! Ends an order: without effects if nothing has started, else with compensations, never after a confirmed release.
 
 use super::{Customer, refuse};
 use crate::action_words::Refusal;
@@ -24,7 +24,7 @@ impl Customer {
 }
 
 impl OrderStep {
-    /// Whether what it names may be released already: its call was sent, or a person said that it counts as confirmed.
+    /// Whether a resource that it names may already be released: its call was sent, or a person confirmed it.
     fn may_have_released(&self) -> bool {
         match &self.state {
             StepState::Skipped { code } => *code == ErrorCode::Person,

@@ -1,4 +1,4 @@
-//! What a person may do, one file per action. Each action has an id (the same again changes nothing), a reason and an actor,
+//! What a person may do, one file per action. Each action has an id (repeating it changes nothing), a reason and an actor,
 //! and is kept in the journal.
 
 mod amend;
@@ -22,13 +22,13 @@ use crate::ids::{OrderId, Timestamp};
 use crate::order::OrderState;
 use crate::wire::WireName;
 
-/// Actions that are remembered of each open order; of one that is over it is the last.
+/// How many actions are remembered of each open order; of an order that has ended, only the last is remembered.
 pub const ACTIONS_REMEMBERED_MAX: usize = 4;
 
 /// A person's action on an order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Action {
-    /// Names the action: the same id again on the same order changes nothing.
+    /// Identifies the action: the same id again on the same order changes nothing.
     pub action_id: String,
     /// The order.
     pub order_id: OrderId,
@@ -39,23 +39,23 @@ pub struct Action {
     pub actor: String,
     /// Why.
     pub reason: String,
-    /// Whether the call of a step under way is paused in Temporal, and whoever takes the action unpauses it. Only a retry goes by it.
+    /// Whether the call of a running step is paused in Temporal, and the sender of the action unpauses it. Only a retry uses it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused_call: bool,
-    /// A digest of the sender's request, where the entity receives only what was derived from it: for an amendment the digest of the
+    /// A digest of the sender's request, if the entity receives only what was derived from it: for an amendment, the digest of the
     /// fields as they were given. The same id with another digest is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
 }
 
 impl Action {
-    /// How it is remembered.
+    /// The action as it is remembered.
     pub fn mark(&self) -> ActionMark {
         let Self { action_id, kind, actor, reason, content, .. } = self;
         Self::mark_of(action_id, kind.as_str(), (actor, reason), content.as_deref())
     }
 
-    /// How an action is remembered that has this id, the name of its kind, actor and reason, and content.
+    /// How an action with this id, kind name, actor, reason and content is remembered.
     pub fn mark_of(action_id: &str, kind: &str, (actor, reason): (&str, &str), content: Option<&str>) -> ActionMark {
         ActionMark::of(actor, action_id, &(kind, reason, content))
     }
@@ -65,18 +65,18 @@ impl Action {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum ActionKind {
-    /// Do the held steps again.
+    /// Run the held steps again.
     Retry,
-    /// Leave the held steps out. Leaving out a release counts as its confirmation.
+    /// Skip the held steps. Skipping a release counts as its confirmation.
     Skip,
-    /// Replace arguments of held steps and do those again; steps that have not begun may be amended with them.
+    /// Replace arguments of held steps and run them again; steps that have not started may be amended with them.
     Amend {
         /// The arguments to replace, by step and name ([`crate::catalog::Catalog::amendment`]).
         steps: BTreeMap<String, Map<String, Value>>,
     },
-    /// End the order: before anything began cleanly, after that with compensations, never after a confirmed release.
+    /// End the order: without effects if nothing has started, else with compensations, never after a confirmed release.
     Cancel,
-    /// Let its release go before its assign is granted.
+    /// Let its release run before its assign is granted.
     ReleaseFirst,
 }
 
@@ -93,12 +93,12 @@ impl ActionKind {
     }
 }
 
-/// What an action led to.
+/// The result of an action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionDone {
     /// The order's state after it.
     pub state: WireName<OrderState>,
-    /// Whether this action id had been taken before, and nothing changed.
+    /// Whether this action id was already taken, and nothing changed.
     pub repeated: bool,
 }
 
@@ -112,7 +112,7 @@ pub fn action_mark_of_0_1(action_id: &str) -> String {
 }
 
 impl Customer {
-    /// Takes an action, or recognises it: then it answers true, and nothing changed.
+    /// Takes an action. Returns true if it was already taken, and nothing changed.
     pub(super) fn apply(&mut self, now: Timestamp, action: &Action) -> Result<bool, Refusal> {
         check_action_words(&action.action_id, &action.actor, &action.reason)?;
         let id = &action.order_id;

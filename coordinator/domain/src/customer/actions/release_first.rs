@@ -1,4 +1,4 @@
-//! Lets the release of a swap go before its assign is granted.
+//! Lets the release of a swap run before its assign is granted.
 
 use super::{Customer, refuse};
 use crate::action_words::Refusal;

@@ -1,11 +1,11 @@
-//! Does the held steps again, and lets a paused call go on.
+//! Runs the held steps again, and lets a paused call continue.
 
 use super::Customer;
 use crate::action_words::Refusal;
 use crate::ids::{OrderId, Timestamp};
 
 impl Customer {
-    /// Does the held steps again; says which paused call goes on, where one does.
+    /// Runs the held steps again; returns which paused call continues, if any.
     pub(super) fn retry(&mut self, now: Timestamp, id: &OrderId, paused_call: bool) -> Result<Option<String>, Refusal> {
         let order = &self.orders[id];
         let unpaused = order.running().next().filter(|_| paused_call).and_then(|index| order.steps.get(index));

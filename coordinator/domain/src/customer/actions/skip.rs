@@ -1,4 +1,4 @@
-//! Leaves the held steps out. A release that is left out so counts as confirmed.
+//! Skips the held steps. A release that is skipped counts as confirmed.
 
 use super::{Action, Customer};
 use crate::action_words::Refusal;

@@ -1,4 +1,4 @@
-//! What a person may do, when, and what stays as it was.
+//! What a person may do and when, and what stays unchanged.
 
 use super::*;
 use crate::error_code::{ErrorCode, ReasonCode};
@@ -17,7 +17,7 @@ pub(super) fn action(action_id: &str, id: &str, kind: ActionKind) -> Action {
     }
 }
 
-/// Acts; the state after it, or the code of the refusal, and what is to be done.
+/// Acts; the state after it, or the code of the refusal, and the effects.
 fn act(a: &mut Customer, id: &str, kind: ActionKind) -> (Result<OrderState, String>, Vec<Effect>) {
     let (answer, effects) = a.act(NOW, &action(&format!("{} {id}", kind.as_str()), id, kind));
     (answer.map(|done| done.state.known().unwrap()).map_err(|refusal| refusal.code.to_string()), effects)
@@ -440,7 +440,7 @@ fn a_forced_release_is_refused_where_the_target_was_asked_before_the_lease_was_u
         let notice = Notice::Forced { epoch: Epoch(7), unused_since: Some(unused_since), by: None };
         Input::Told(ToCustomer { resource: number(), incarnation: Incarnation(1), notice })
     };
-    // Clocks may be apart: what was asked shortly after may have been asked before.
+    // Clocks differ: what was asked shortly afterwards may have been asked before.
     for asked_at in [NOW, used_at, used_at.plus_ms(CLOCKS_APART_MS_MAX)] {
         let effects = a.step(used_at, forced(asked_at));
         let [Effect::Send(messages)] = effects.as_slice() else { panic!("{effects:?}") };

@@ -1,4 +1,4 @@
-//! Results that a person gave in Temporal settle nothing.
+//! Results that a person entered in Temporal settle nothing.
 
 use super::*;
 use crate::message::ProvisionRequest;
@@ -15,7 +15,7 @@ fn by_hand(id: &str) -> Input {
     Input::StepEndedByHand { order: order_id(id), step: 0, said: "completed as done".to_owned() }
 }
 
-/// An assign whose target's workers repeat proofs, under way; and its first call.
+/// An assign whose target's workers repeat proofs, running; and its first call.
 fn under_way() -> (Customer, ProvisionRequest) {
     let mut a = customer();
     let mut plan = assign();

@@ -1,4 +1,4 @@
-//! What becomes of an event that comes again: it is recognised, or refused as `too_old`, and never done a second time.
+//! A repeated event is recognised, or rejected as `too_old`, and never executed a second time.
 
 use super::*;
 use crate::event::Half;
@@ -14,7 +14,7 @@ fn service() -> Plan {
     plan(&[], vec![step("hss.update", &[], &[])])
 }
 
-/// Submits an event and, where it is taken, has it done at once. Whether it was taken.
+/// Submits an event and, if it is accepted, completes its order at once. Returns whether it was accepted.
 fn is_done(a: &mut Customer, now: Timestamp, event: Event) -> bool {
     let order = event.order_id(&a.me.tenant, event.half);
     let effects = a.step(now, Input::Submitted(Ok(event)));
@@ -42,7 +42,7 @@ fn is_rejected(a: &mut Customer, now: Timestamp, id: &str) {
     );
 }
 
-/// A customer that shows few of its orders and remembers few of their ids.
+/// A customer that shows only a few of its orders and remembers only a few of their ids.
 fn forgetful(digests_max: usize) -> Customer {
     let mut a = customer();
     (a.limits.remembered_orders_max, a.limits.order_digests_max) = (3, digests_max);
@@ -53,7 +53,7 @@ fn last_code(a: &Customer) -> Option<&str> {
     a.journal.back().and_then(|entry| entry.code.as_deref())
 }
 
-/// As the next run of the entity has it.
+/// The state as the entity's next run reads it.
 fn travelled(a: &Customer) -> Customer {
     serde_json::from_value(serde_json::to_value(a).unwrap()).unwrap()
 }
@@ -151,7 +151,7 @@ fn an_event_without_a_time_is_never_done_again_within_30_days_and_more_of_them_t
     let mut a = forgetful(16);
     let taken = (0..40).filter(|n| is_done(&mut a, NOW.plus_ms(*n), event(&format!("e{n}")))).count();
     assert_eq!((taken, last_code(&a)), (12, Some("too_old")));
-    // Dated ones are taken all the same, however many come, and have a quarter of the memory for themselves.
+    // Dated events are always accepted, and a quarter of the memory is reserved for them.
     for n in 0..40 {
         assert!(is_done(&mut a, NOW.plus_ms(100 + n), dated(&format!("d{n}"), NOW.plus_ms(100 + n))), "d{n}");
     }
@@ -230,7 +230,7 @@ fn what_ended_more_than_30_days_ago_is_forgotten_and_refused() {
     assert_eq!(last_code(&a), Some("too_old"));
 }
 
-/// A state as 0.1.0 wrote it, after so many orders.
+/// A state as 0.1.0 wrote it, after this many orders.
 fn of_0_1_0(orders: u64) -> Customer {
     let mut a = Customer { edition: Edition::V0_1, ..forgetful(1_000) };
     for n in 0..orders {

@@ -1,4 +1,4 @@
-//! What a customer says of its open orders: lists, chains of waits, and what lists of entities show.
+//! What a customer reports about its open orders: lists, chains of waits, and what lists of entities show.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ fn busy(orders: usize) -> Customer {
     a
 }
 
-/// A customer at its limit of open orders: it takes a while to become one.
+/// A customer at its limit of open orders; building it takes a while.
 fn at_its_limit() -> &'static Customer {
     static BUSY: std::sync::LazyLock<Customer> = std::sync::LazyLock::new(|| busy(1_000));
     &BUSY
@@ -186,7 +186,7 @@ fn a_release_that_passes_an_order_is_not_said_to_wait_behind_it() {
     let third: ResourceId = "msisdn/3".parse().unwrap();
     let release =
         plan(&[(ClaimMode::Release, third.clone())], vec![step("hss.release", std::slice::from_ref(&third), &[])]);
-    // Not begun: its lease is on its way.
+    // It has not started: its lease is in flight.
     admit(&mut a, "e4", release, vec![(third.clone(), ClaimAnswer::Queued)]);
     let links = a.why(&order_id("e4")).unwrap().links;
     assert_eq!((links.len(), links[0].wait(), links[0].resource.as_ref()), (1, Some(WaitKind::Lease), Some(&third)));

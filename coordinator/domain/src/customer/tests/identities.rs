@@ -1,4 +1,4 @@
-//! What confirms a release: the identity that it goes by, and what it means where the target has the resource under another.
+//! What confirms a release: the identity that it uses, and what happens if the target has the resource under another one.
 
 use super::*;
 use crate::message::ToCustomer;
@@ -8,7 +8,7 @@ fn sim(identity: &str) -> ResourceId {
     format!("imsi/{identity}").parse().unwrap()
 }
 
-/// A plan whose one step names this identity.
+/// A plan whose only step names this identity.
 fn naming(mut plan: Plan, identity: &str) -> Plan {
     plan.claims.iter_mut().for_each(|claim| claim.target_identity = Some(identity.to_owned()));
     for step in &mut plan.steps {
@@ -135,7 +135,7 @@ fn what_the_target_has_under_another_sim_of_the_customer_is_released_there_under
     assert_eq!(identity, "I2");
     assert_ne!(first, second);
     assert!(a.leases.contains_key(&number()), "nothing is confirmed yet");
-    // A target that contradicts itself is not asked for ever.
+    // A target that contradicts itself is not asked forever.
     a.step(NOW, in_use("e", Some("I1")));
     assert!(held_detail(&a, "e").contains("I1"));
     assert!(a.leases.contains_key(&number()));

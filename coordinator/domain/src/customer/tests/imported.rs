@@ -1,4 +1,4 @@
-//! Leases that a customer has by a list.
+//! Leases that a customer has by an import.
 
 use super::*;
 

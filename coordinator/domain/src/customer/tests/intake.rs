@@ -1,4 +1,4 @@
-//! What an event is given when it is taken in: its key, and what is known of it later.
+//! What an event gets when it is accepted: its key, and what is known of it later.
 
 use super::*;
 use crate::limits::CLOCKS_APART_MS_MAX;
@@ -6,7 +6,7 @@ use crate::order::OrderState;
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
-/// An event that happened so many hours ago.
+/// An event that happened this many hours ago.
 fn hours_ago(id: &str, hours: i64) -> Event {
     Event { time: Some(Timestamp(NOW.0 - hours * HOUR_MS)), ..event(id) }
 }
@@ -42,7 +42,7 @@ fn a_run_that_began_with_0_1_0_takes_them_in_order_of_arrival_as_its_history_say
     assert_ne!(a.state_of(&order_id("assign")), Some(OrderState::Superseded));
 }
 
-/// Submits an event at a time; what stands in the inbox.
+/// Submits an event at a time; its entry in the inbox.
 fn taken(now: Timestamp, event: Event, edition: Edition) -> EventToAdmit {
     let mut a = Customer { edition, ..customer() };
     a.step(now, Input::Submitted(Ok(event)));

@@ -1,4 +1,4 @@
-//! The idempotency keys of steps, also of those that were sent by 0.1.0.
+//! The idempotency keys of steps, including steps that 0.1.0 sent.
 
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ fn carried(a: &Customer) -> Customer {
     serde_json::from_value(serde_json::to_value(a).unwrap()).unwrap()
 }
 
-/// A customer whose run began with 0.1.0.
+/// A customer whose run started with 0.1.0.
 fn early_customer() -> Customer {
     Customer { edition: Edition::V0_1, ..customer() }
 }

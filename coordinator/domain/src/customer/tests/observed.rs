@@ -1,4 +1,4 @@
-//! What is seen of a customer from outside: what is counted, and in which trace its calls go on.
+//! What a customer exposes for metrics and traces: its observations, and the traces of its calls.
 
 use super::*;
 use crate::observation::Observation;
@@ -55,7 +55,7 @@ fn the_calls_of_an_order_go_on_in_the_trace_of_its_event_however_often_they_are_
     let effects = a.step(NOW, Input::Resumed);
     let [Effect::Provision { request, .. }] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!(request.trace_parent, Some(parent));
-    // What no build of ours wrote is no reason to lose a call.
+    // A trace that no build of ours wrote is no reason to lose a call.
     let mut odd = serde_json::to_value(request).unwrap();
     odd["traceparent"] = "nonsense".into();
     assert_eq!(serde_json::from_value::<crate::message::ProvisionRequest>(odd).unwrap().trace_parent, None);

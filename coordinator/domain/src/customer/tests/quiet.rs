@@ -1,4 +1,4 @@
-//! What a customer takes in without looking at all its orders again.
+//! What a customer accepts without looking at all its orders again.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What a customer says again to a resource whose entity may have forgotten it.
+//! What a customer repeats to a resource whose entity may have forgotten it.
 
 use super::*;
 use crate::message::HeldLease;
@@ -7,7 +7,7 @@ fn reassert(resource: Option<ResourceId>) -> Input {
     Input::Reassert { resource }
 }
 
-/// What is said again: the resource, the lease's epoch, the epoch above which a grant is taken, and the tickets.
+/// What is repeated: the resource, the lease's epoch, the epoch above which a grant is accepted, and the tickets.
 fn said(effects: &[Effect]) -> Vec<(ResourceId, Option<Epoch>, Epoch, Vec<OrderId>)> {
     let sent = effects.iter().filter_map(|effect| match effect {
         Effect::Send(messages) => Some(messages),
@@ -96,7 +96,7 @@ fn a_resource_that_took_over_an_old_story_is_told_that_the_lease_was_given_back(
     assert_eq!(said(&a.step(NOW, known(Epoch(7)))), [(number(), None, Epoch(7), vec![])]);
 }
 
-/// Whether what is said again is to be believed, in the order in which it is said.
+/// Whether the resource must believe it, for each message in order.
 fn is_lasting(effects: &[Effect]) -> Vec<bool> {
     let sent = effects.iter().filter_map(|effect| match effect {
         Effect::Send(messages) => Some(messages),

@@ -1,11 +1,11 @@
-//! A workflow reset: what this customer did since is not known to it, and its resources are asked before it goes on.
+//! A workflow reset: the customer does not know what it did since, and asks its resources before it continues.
 
 use super::*;
 use crate::message::HeldLease;
 
 const LATER: Timestamp = Timestamp(NOW.0 + 60_000);
 
-/// What is said to resources, once what is under way was sent.
+/// The messages to resources, once those under way were sent.
 fn said(effects: &[Effect]) -> Vec<&ToResource> {
     let sent = effects.iter().filter_map(|effect| match effect {
         Effect::Send(messages) => Some(messages),
@@ -26,7 +26,7 @@ fn notice(incarnation: Incarnation, notice: Notice) -> Input {
     Input::Told(ToCustomer { resource: number(), incarnation, notice })
 }
 
-/// A customer with a lease, which a release is to give up.
+/// A customer with a lease that a release must give up.
 fn holder() -> Customer {
     let mut a = customer();
     admit(&mut a, "e1", assign(), vec![(number(), granted(7))]);

@@ -1,8 +1,8 @@
-//! What an order acts on without a claim: its customer must be known to have it.
+//! An order that acts without a claim: its customer must be known to have the resource.
 
 use super::*;
 
-/// An urgent order that switches the SIM off, which its customer must have.
+/// An urgent order that disables the SIM, which its customer must have.
 fn suspension() -> Plan {
     Plan { urgent: true, requires: vec![sim()], ..plan(&[], vec![step("hss.disable", &[], &[])]) }
 }
@@ -100,7 +100,7 @@ fn what_was_given_up_proves_nothing_any_more() {
     assert!(held_by(&a, "e2").is_some());
 }
 
-/// An assign of the number to the SIM, which nobody else may have.
+/// An assign of the number to the SIM, which no other customer may have.
 fn first_use() -> Plan {
     let assigns = step("hss.assign", &[number()], &[]);
     let tells = step("crm.add", &[], &[0]);

@@ -1,4 +1,4 @@
-//! The authority says who is registered, which may speak against a forced release.
+//! The authority says who is registered, which may be a reason against a forced release.
 
 use super::{ForceStage, Resource};
 use crate::error_code::ErrorCode;
@@ -6,12 +6,12 @@ use crate::ids::Timestamp;
 use crate::outcome::HolderAnswer;
 
 impl Resource {
-    /// Whether the authority is to be asked for a forced release.
+    /// Whether a forced release must ask the authority.
     pub(in crate::resource) fn force_asks_authority(&self) -> bool {
         self.forcing.as_ref().is_some_and(|forcing| forcing.stage == ForceStage::Authority)
     }
 
-    /// Takes what the authority says of who is registered.
+    /// Handles the authority's answer about who is registered.
     pub(in crate::resource) fn force_looked_up(&mut self, now: Timestamp, answer: HolderAnswer) {
         if !self.force_asks_authority() {
             return;
@@ -41,7 +41,7 @@ impl Resource {
         }
     }
 
-    /// What the authority says, or does not say, speaks against it: only a person who insists goes on.
+    /// The authority's answer, or its silence, is a reason against the release: only a person who insists may continue.
     pub(super) fn insist_or_refuse(&mut self, now: Timestamp, code: ErrorCode, what: &str) {
         if self.forcing.as_ref().is_some_and(|forcing| forcing.release.even_if_registered) {
             self.mark(what);

@@ -1,4 +1,4 @@
-//! The holder's entity may refuse a forced release; where nobody can be asked, the lease is taken.
+//! The holder's entity may refuse a forced release; if there is no entity to ask, the lease is taken.
 
 use super::{FORCE_HOLDER_WAIT_MS, ForceAnswer, ForceStage, LeaseEvent, Resource, Vacancy};
 use crate::error_code::ErrorCode;
@@ -6,8 +6,8 @@ use crate::ids::{CustomerRef, Epoch, OrderId, Timestamp};
 use crate::message::Notice;
 
 impl Resource {
-    /// Asks a living holder, which refuses while it has open orders on the resource, and where it used the lease since what the
-    /// target said may be out of date; nobody else is asked.
+    /// Asks a living holder, which refuses while it has open orders on the resource, and if it used the lease after the
+    /// target was asked. No other entity is asked.
     pub(super) fn ask_the_holder(&mut self, now: Timestamp, unused_since: Option<Timestamp>) {
         let living = self.holder.as_ref().filter(|_| self.holder_lives());
         let Some((customer, epoch)) = living.and_then(|holder| Some((holder.customer()?.clone(), holder.epoch))) else {
@@ -22,7 +22,7 @@ impl Resource {
         self.tell_holder(customer, Notice::Forced { epoch, unused_since, by });
     }
 
-    /// The holder said that it is dead, or has no use for the lease: there is nobody left to ask.
+    /// The holder reported that it is dead, or has no use for the lease: there is no one left to ask.
     pub(in crate::resource) fn force_the_dead(&mut self, now: Timestamp) {
         let asks_holder = self.forcing.as_ref().is_some_and(|forcing| forcing.stage == ForceStage::Holder);
         if asks_holder && self.holder.is_some() && !self.holder_lives() {
@@ -36,7 +36,7 @@ impl Resource {
         })
     }
 
-    /// Takes the lease from a holder that nobody can ask.
+    /// Takes the lease from a holder that cannot be asked.
     pub(super) fn free(&mut self, now: Timestamp) {
         let Some(forcing) = &self.forcing else { return };
         let (detail, other) = (forcing.detail(), forcing.other_target_identity.clone());
@@ -44,7 +44,7 @@ impl Resource {
         self.holder = None;
         self.vacancy = Vacancy::Known;
         self.contested_in_a_row = 0;
-        // What the ledger's own question is answered was so before.
+        // The answer to the ledger's own question describes the state before this.
         self.look_up.mark_stale_for_ledger();
         self.note(now, LeaseEvent::Forced, who, None, Some(detail));
         self.answer_force(ForceAnswer::Released);
@@ -53,7 +53,7 @@ impl Resource {
         }
     }
 
-    /// The holder has open orders on the resource, or used its lease since the target was asked.
+    /// The holder has open orders on the resource, or used its lease after the target was asked.
     pub(in crate::resource) fn force_refused(
         &mut self,
         now: Timestamp,

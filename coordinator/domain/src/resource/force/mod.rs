@@ -1,7 +1,7 @@
 //! A person takes the lease from its holder: the target is asked first, then the holder, and each for a limited time.
 //!
-//! A forced release under way is part of the state, and so is the answer of the last ones: whoever asks again with the
-//! same action id finds it, in whichever run.
+//! A running forced release is part of the state, and so are the answers of the last ones: a caller that repeats the
+//! same action id finds its answer, in any later run.
 
 mod ask_authority;
 mod ask_holder;
@@ -16,18 +16,18 @@ use crate::error_code::ErrorCode;
 use crate::ids::Timestamp;
 use crate::message::GiveBack;
 
-/// How long the authority may take to say who is registered, in milliseconds.
+/// How long to wait for the authority to say who is registered, in milliseconds.
 pub const FORCE_LOOK_UP_WAIT_MS: u64 = 8_000;
 
-/// How long the holder's entity may take to answer, in milliseconds.
+/// How long to wait for the holder's entity, in milliseconds.
 pub const FORCE_HOLDER_WAIT_MS: u64 = 5_000;
 
-/// Answers of forced releases that are kept.
+/// How many answers of forced releases are kept.
 pub const FORCES_REMEMBERED_MAX: usize = 16;
 
 impl Resource {
-    /// The answer to a forced release; none while it is under way, or where it was never heard of. One whose id was given to
-    /// another one of the same caller before is refused (`action_id_reused`).
+    /// The answer to a forced release; none while it is running, or if it is unknown. An id that the same caller already used for
+    /// another forced release is refused (`action_id_reused`).
     pub fn force_answer(&self, release: &ForceRelease) -> Option<ForceAnswer> {
         let is_reused =
             |forcing: &Forcing| forcing.release.is_named_as(release) && forcing.release.mark() != release.mark();
@@ -50,7 +50,7 @@ impl Resource {
         None
     }
 
-    /// Whether a forced release was heard of: it is under way, or was answered.
+    /// Whether a forced release is known: it is running, or was answered.
     pub fn knows_force(&self, release: &ForceRelease) -> bool {
         let under_way = self.forcing.as_ref().is_some_and(|forcing| forcing.release.is_named_as(release));
         under_way || self.force_answer(release).is_some()
@@ -58,7 +58,7 @@ impl Resource {
 
     /// A person forces the release.
     pub(super) fn forced(&mut self, now: Timestamp, release: ForceRelease) {
-        // What tickets say of the kind is what workers go by; whoever forces may have other settings.
+        // Workers use the policy that tickets carry; the settings of the person who forces may differ.
         let policy = if self.policy.authority.is_some() { self.policy.clone() } else { release.policy.clone() };
         self.begin(now, &policy);
         if self.force_answer(&release).is_some() {
@@ -100,7 +100,7 @@ impl Resource {
         }
     }
 
-    /// Brings a forced release under way as far as it goes.
+    /// Makes all possible progress with a running forced release.
     pub(super) fn pursue_force(&mut self, now: Timestamp) {
         let Some(forcing) = &self.forcing else { return };
         let (stage, is_late) = (forcing.stage, now >= forcing.answer_by);
@@ -116,8 +116,8 @@ impl Resource {
                     "the authority target did not answer in time",
                 );
             }
-            // Where it was only heard just now that the holder is dead, the wait goes on: a shell hears of deliveries by a local
-            // result, and whoever waits for the answer must not hear of it in the same moment.
+            // If the holder was found dead only just now, the wait continues: a shell learns of deliveries from a local activity's
+            // result, and the caller must not get the answer in the same moment.
             ForceStage::Holder if is_late && !self.holder_lives() => self.free(now),
             ForceStage::Holder if is_late => {
                 let detail = "The holder's entity did not answer in time; it may still release the resource.";
@@ -127,11 +127,11 @@ impl Resource {
         }
     }
 
-    /// The lease that was to be forced back is another's now, or nobody's.
+    /// The lease that was to be forced back now belongs to another customer, or to none.
     fn lease_came_back(&mut self, now: Timestamp) {
         let Some(forcing) = &mut self.forcing else { return };
         if forcing.stage == ForceStage::Authority && self.holder.is_none() && self.vacancy != Vacancy::Known {
-            // Nobody is known to have it, and the target is being asked still.
+            // It has no known holder, and the target is still being asked.
             forcing.epoch = None;
             return;
         }
@@ -142,7 +142,7 @@ impl Resource {
         }
     }
 
-    /// Who and why, where a lease comes back because a person forced it.
+    /// Actor and reason, if a lease comes back because a person forced it.
     pub(super) fn why_forced(&self, how: GiveBack) -> Option<String> {
         self.forcing.as_ref().filter(|_| how == GiveBack::Forced).map(Forcing::detail)
     }
@@ -175,7 +175,7 @@ impl Resource {
         }
     }
 
-    /// The holder, as the history says it.
+    /// The holder, as the history names it.
     fn holder_name(&self) -> Option<String> {
         self.holder.as_ref().map(|holder| match &holder.who {
             HolderName::Customer(customer) => customer.to_string(),

@@ -1,4 +1,4 @@
-//! A forced release: what was asked for, how far it is, and its answer.
+//! A forced release: the request, its progress, and its answer.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,33 +11,33 @@ use crate::order::ResourcePolicy;
 /// A person's forced release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForceRelease {
-    /// Names it: the same id again changes nothing.
+    /// Identifies it: the same id again changes nothing.
     pub action_id: String,
     /// Who.
     pub actor: String,
     /// Why.
     pub reason: String,
-    /// Whether to go on where the target has it registered to the holder still, or does not say; it is marked in the
+    /// Whether to continue even if the target still has it registered to the holder, or does not say; this is recorded in the
     /// history.
     #[serde(default)]
     pub even_if_registered: bool,
-    /// Whether it is only for what the tenant's own customers have: whoever asks has no right over the realm that tenants share.
+    /// Whether it is only allowed for leases of the tenant's own customers: the caller has no right over the realm that tenants share.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub own_only: bool,
     /// The tenant in whose name the target is asked.
     pub tenant: TenantId,
-    /// What the entity needs to know of its kind, where no ticket told it of an authority.
+    /// What the entity must know of its kind, if no ticket named an authority.
     #[serde(default)]
     pub policy: ResourcePolicy,
 }
 
 impl ForceRelease {
-    /// Who asks, and why, for the journal of whoever loses the resource.
+    /// Actor and reason, for the journal of the customer that loses the resource.
     pub(super) fn words(&self) -> ForcedBy {
         ForcedBy { tenant: self.tenant.clone(), actor: self.actor.clone(), reason: self.reason.clone() }
     }
 
-    /// Whether the two are of one caller, and have one id.
+    /// Whether both have the same caller and the same id.
     pub(super) fn is_named_as(&self, other: &Self) -> bool {
         self.tenant == other.tenant
             && caller_of(&self.actor) == caller_of(&other.actor)
@@ -50,13 +50,13 @@ impl ForceRelease {
     }
 }
 
-/// What became of a forced release.
+/// The result of a forced release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum ForceAnswer {
-    /// The holder does not have it any more.
+    /// The holder no longer has it.
     Released,
-    /// It is as it was.
+    /// Nothing changed.
     Refused {
         /// A stable code.
         code: ReasonCode,
@@ -65,21 +65,21 @@ pub enum ForceAnswer {
     },
 }
 
-/// A forced release under way.
+/// A running forced release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forcing {
-    /// What was asked for.
+    /// The request.
     pub release: ForceRelease,
-    /// The epoch of the lease that is to come back; none where nobody is known to have it.
+    /// The epoch of the lease to take back; none if it has no known holder.
     pub epoch: Option<Epoch>,
-    /// Who is being asked.
+    /// Who is being asked now.
     pub stage: ForceStage,
     /// Until when.
     pub answer_by: Timestamp,
-    /// Who else is registered, as the target says.
+    /// The other party that is registered, as the target says.
     #[serde(rename = "other_party")]
     pub other_target_identity: Option<String>,
-    /// What is to be marked in the history.
+    /// What must be recorded in the history.
     pub marks: Vec<String>,
     /// When the authority was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,11 +108,11 @@ pub enum ForceStage {
 pub struct AnsweredForce {
     /// Its action id.
     pub action_id: String,
-    /// Whose it is: tenants that share a realm may give the same id. None where 0.1.0 answered it, which did not tell them
-    /// apart.
+    /// The tenant: tenants that share a realm may use the same id. None if 0.1.0 answered it, which did not distinguish
+    /// them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<TenantId>,
-    /// Of which caller it was, and what it said ([`ActionMark`]). Absent where an earlier build answered it.
+    /// A digest of the caller and the content ([`ActionMark`]). Absent if an earlier build answered it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<String>,
     /// The answer.

@@ -7,7 +7,7 @@ use crate::message::{ClaimAnswer, Notice, Ticket, ToCustomer};
 use crate::order::ClaimMode;
 
 impl Resource {
-    /// A claim that came as a message is answered by one.
+    /// A claim that came as a message is answered by a message.
     pub(super) fn claimed_by_message(&mut self, now: Timestamp, ticket: Ticket) {
         let (id, claimant, incarnation) = (ticket.id.clone(), ticket.claimant.clone(), ticket.incarnation);
         let answer = self.take_claim(now, ticket);
@@ -29,7 +29,7 @@ impl Resource {
         self.tell(claimant, ToCustomer { resource: self.id.clone(), incarnation, notice });
     }
 
-    /// Takes a ticket in. Answers at once where the ticket is not put into the queue; none where it waits there, or has
+    /// Takes a ticket. Answers at once if the ticket is not put into the queue; none if it waits there, or has
     /// the lease.
     pub(in crate::resource) fn take_claim(&mut self, now: Timestamp, ticket: Ticket) -> Option<ClaimAnswer> {
         self.begin(now, &ticket.policy);
@@ -56,7 +56,7 @@ impl Resource {
                 return Some(ClaimAnswer::NotHolder);
             }
         }
-        // Whoever lives again says by its claim that its earlier life is dead, be there room for it or not.
+        // A claim of a newer incarnation proves that the earlier one is dead, even if there is no room for the claim.
         let earlier = |holder: &Holder| holder.is(&ticket.claimant) && holder.incarnation < Some(ticket.incarnation);
         if self.holder.as_ref().is_some_and(|holder| holder.incarnation.is_some() && earlier(holder)) {
             self.orphaned(now);
@@ -68,16 +68,16 @@ impl Resource {
         None
     }
 
-    /// A lease belongs to its holder by whatever ticket: once the holder claims the resource for more than a lock, it may get it
-    /// registered under a lease that was granted for one.
+    /// A lease belongs to its holder by whatever ticket: once the holder claims the resource for more than a lock, it may have it
+    /// registered under a lease that was granted for a lock.
     fn claimed_for_more(&mut self, ticket: &Ticket) {
         if let Some(holder) = self.holder.as_mut().filter(|holder| holder.is(&ticket.claimant)) {
             holder.locks_only &= ticket.mode == ClaimMode::Lock;
         }
     }
 
-    /// How many tickets wait of those among whom a customer's would, where there is no room for it: all, or, of a realm that tenants
-    /// share, its tenant's.
+    /// The number of tickets that count against the limit that a customer's ticket would exceed: all, or, in a realm that tenants
+    /// share, its tenant's. None if there is room.
     fn full_for(&self, claimant: &CustomerRef) -> Option<usize> {
         let is_full = |waiting: &[&CustomerRef], tickets_max: usize, names_max: usize| {
             let names: usize = waiting.iter().map(|customer| customer.customer.as_str().len()).sum();
@@ -95,8 +95,8 @@ impl Resource {
         })
     }
 
-    /// Whether a later life of the claimant waits here or has the lease: a claim of an earlier one was on its way for long, and its
-    /// order has a ticket of the later life by the same key.
+    /// Whether a later incarnation of the claimant waits here or has the lease: then a claim of an earlier one was in flight for long, and its
+    /// order has a ticket of the later incarnation with the same key.
     pub(super) fn is_of_earlier_life(&self, ticket: &Ticket) -> bool {
         let is_later = |queued: &QueuedTicket| {
             queued.ticket.claimant == ticket.claimant && queued.ticket.incarnation > ticket.incarnation
@@ -106,14 +106,14 @@ impl Resource {
         self.queue.values().any(is_later) || self.holder.as_ref().is_some_and(is_held_by_later)
     }
 
-    /// Whether a ticket is in the queue, has the lease, or is over.
+    /// Whether a ticket is in the queue, has the lease, or has ended.
     pub(in crate::resource) fn knows(&self, id: &TicketId) -> bool {
         self.finished.contains(id)
             || self.queue.values().any(|queued| queued.ticket.id == *id)
             || self.holder.as_ref().and_then(|holder| holder.ticket.as_ref()).is_some_and(|held| held.id == *id)
     }
 
-    /// What holds for a ticket that is in the queue or has the lease.
+    /// The answer for a ticket that is in the queue or has the lease.
     pub(in crate::resource) fn answer_for(&mut self, id: &TicketId) -> ClaimAnswer {
         let asker = self.asker();
         match &mut self.holder {
@@ -125,7 +125,7 @@ impl Resource {
         }
     }
 
-    /// Puts a ticket into the queue, whatever its length, and sees what it means for the holder.
+    /// Puts a ticket into the queue, whatever the queue's length, and checks what it means for the holder.
     pub(super) fn enqueue(&mut self, now: Timestamp, mut ticket: Ticket) {
         ticket.answer_by = None;
         self.claimed_for_more(&ticket);
@@ -138,7 +138,7 @@ impl Resource {
                     true
                 }
                 HolderName::TargetIdentity(_) => {
-                    // Somebody says to have what the target said is another's: perhaps that changed since.
+                    // A customer claims to have what the target registered to another: perhaps that has changed.
                     if ticket.mode == ClaimMode::Release && self.policy.authority.is_some() {
                         self.holder = None;
                         self.vacancy = Vacancy::ToLookUp;
@@ -160,7 +160,7 @@ impl Resource {
             self.adopt(now, &ticket);
             return;
         }
-        // Whoever lives again has no use for the tickets of its earlier lives.
+        // A newer incarnation has no use for the tickets of earlier ones.
         self.queue.retain(|_, queued| {
             queued.ticket.claimant != ticket.claimant || queued.ticket.incarnation >= ticket.incarnation
         });
@@ -174,7 +174,7 @@ impl Resource {
         }
     }
 
-    /// A holder that was seeded, or that only the target knew, claims for the first time: the lease is its.
+    /// A holder that was seeded, or that only the target knew, claims for the first time: it gets the lease.
     fn adopt(&mut self, now: Timestamp, ticket: &Ticket) {
         let since = self.holder.as_ref().map_or(now, |holder| holder.since);
         self.raise_epoch(now);
@@ -187,7 +187,7 @@ impl Resource {
         self.probe_new_holder();
     }
 
-    /// A holder that has no lease yet gets one where a ticket of it waits already.
+    /// A holder without a lease gets one if a ticket of it already waits.
     pub(in crate::resource) fn adopt_waiting(&mut self, now: Timestamp) {
         let Some(holder) = self.holder.as_ref().and_then(Holder::customer) else { return };
         let own = self.queue.values().map(|queued| &queued.ticket).find(|ticket| ticket.claimant == *holder).cloned();

@@ -4,7 +4,7 @@ use super::{LeaseEvent, Resource, Vacancy};
 use crate::ids::{CustomerRef, Epoch, Incarnation, TicketId, Timestamp};
 
 impl Resource {
-    /// The lease is declined; `lost` names the life of the customer that is dead, where nobody is there any more.
+    /// The lease is declined; `lost` is the dead incarnation of the customer, if the recipient no longer exists.
     pub(super) fn lease_declined(
         &mut self,
         now: Timestamp,
@@ -28,15 +28,15 @@ impl Resource {
         self.force_the_dead(now);
     }
 
-    /// The holder has no use for the lease. Where the target is known to have it registered to the holder, the holder
-    /// has it all the same, and gets a lease with its next claim; the authority, if there is one, is asked again first.
+    /// The holder has no use for the lease. If the target is known to have the resource registered to the holder, the holder
+    /// still has it, and gets a lease with its next claim; the authority, if there is one, is asked again first.
     pub(super) fn declined(&mut self, now: Timestamp) {
         match &mut self.holder {
             Some(holder) if holder.used && self.policy.authority.is_some() => {
                 self.vacate(now, LeaseEvent::Declined);
                 self.vacancy = Vacancy::ToLookUp;
             }
-            // After a reset of this entity it may have been released since.
+            // After a reset of this entity the holder may have released it since.
             Some(holder) if holder.used && !self.unsure => {
                 holder.incarnation = None;
                 holder.ticket = None;

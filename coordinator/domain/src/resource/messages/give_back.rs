@@ -8,8 +8,8 @@ use crate::resource::LookUp;
 use crate::resource::granting::contested_wait_ms;
 
 impl Resource {
-    /// Takes a lease back, with the tickets that still want it and those that are finished; whether it was the one that is
-    /// held.
+    /// Takes a lease back, with the tickets that still want it and those that have ended. Returns whether it was the current
+    /// lease.
     pub(super) fn given_back(
         &mut self,
         now: Timestamp,
@@ -56,7 +56,7 @@ impl Resource {
         }
     }
 
-    /// The holder gives back an older lease than the one it has: perhaps it never heard of the younger one. It is told
+    /// The holder gives back an older lease than the one it has: perhaps it never received the younger grant. It is told
     /// again, and keeps the lease or gives it back.
     fn remind_of_younger_grant(&mut self, from: &CustomerRef, given_back: Epoch) {
         let is_younger = |holder: &Holder| holder.is(from) && holder.epoch > given_back && holder.orphaned_at.is_none();
@@ -66,7 +66,7 @@ impl Resource {
     }
 
     /// A lease comes back that this entity did not grant, or a copy of one that came back before. If the entity was
-    /// terminated meanwhile, a look-up that was made since is outdated.
+    /// terminated meanwhile, a look-up made since then is outdated.
     fn given_back_of_an_earlier_life(&mut self, epoch: Epoch) {
         let unknown = epoch > self.epoch;
         self.epoch = self.epoch.max(epoch);
@@ -86,10 +86,10 @@ impl Resource {
         }
     }
 
-    /// What is known of the resource after a lease came back so; whether its holder was one whom the authority named.
+    /// Sets what is known of the resource after a lease came back; `looked_up` says whether the authority had named its holder.
     fn settle_vacancy(&mut self, now: Timestamp, how: GiveBack, looked_up: bool) {
         match how {
-            // The authority and another target contradict each other: asking again would go on for ever.
+            // The authority and another target contradict each other: asking again would continue forever.
             GiveBack::Contested if looked_up => self.vacancy = Vacancy::Unclear,
             GiveBack::Contested if self.policy.authority.is_some() => {
                 self.vacancy = Vacancy::ToLookUp;
@@ -109,7 +109,7 @@ impl Resource {
     }
 }
 
-/// How a lease came back, as the history says it.
+/// How a lease came back, as an event of the history.
 fn event_of(how: GiveBack) -> LeaseEvent {
     match how {
         GiveBack::Released => LeaseEvent::Released,

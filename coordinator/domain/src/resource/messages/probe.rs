@@ -8,7 +8,7 @@ use crate::message::{Hop, Notice, Probe, Ticket};
 const PROBES_MAX: usize = 16;
 
 impl Resource {
-    /// Passes a probe on to the holder, while the ticket it came by waits.
+    /// Passes a probe on to the holder, while the ticket that it belongs to waits.
     pub(super) fn probed(&mut self, ticket: &TicketId, from: &CustomerRef, probe: Probe) {
         let waits = self.queue.values().any(|queued| queued.ticket.id == *ticket && queued.ticket.claimant == *from);
         if let Some(holder) = self.holder.as_ref().and_then(Holder::customer).filter(|holder| waits && *holder != from)
@@ -17,7 +17,7 @@ impl Resource {
         }
     }
 
-    /// The probe that a queued ticket of a swap sends to the holder, who may wait for its claimant in turn.
+    /// The probe that a queued ticket of a swap sends to the holder, which may in turn wait for the claimant.
     pub(super) fn probe_of(&self, ticket: &Ticket) -> Option<(CustomerRef, Probe)> {
         let holder = self.holder.as_ref()?.customer()?;
         let asks = ticket.swap && *holder != ticket.claimant;

@@ -1,33 +1,33 @@
-//! What customers say again to an entity that may have forgotten it: its earlier life was terminated. And what they say to one
+//! What customers repeat to an entity that may have forgotten it because its earlier life was terminated. And what they report to one
 //! that contradicts them for longer than messages take, as the sweep sees.
 
 use super::{Holder, HolderName, HolderTicket, LeaseEvent, Resource, Rival};
 use crate::ids::{CustomerRef, Epoch, Incarnation, Timestamp};
 use crate::message::{HeldLease, Notice, Ticket};
 
-/// What a customer says of the lease.
+/// What a customer reports about the lease.
 #[derive(Debug, Clone)]
 pub(super) struct Said {
-    /// Who says so.
+    /// The customer.
     pub(super) from: CustomerRef,
-    /// Which life of it.
+    /// Its incarnation.
     pub(super) incarnation: Incarnation,
-    /// The lease that it holds, where it holds one.
+    /// The lease that it holds, if it holds one.
     pub(super) lease: Option<HeldLease>,
-    /// Where it holds none: it takes no grant that is not above this epoch.
+    /// If it holds none: it accepts only grants above this epoch.
     pub(super) above: Epoch,
-    /// Whether the two were seen to contradict each other for longer than messages take.
+    /// Whether the two contradicted each other for longer than messages take.
     pub(super) lasting: bool,
     /// Whether its workflow was reset to an earlier state.
     pub(super) after_reset: bool,
 }
 
 impl Resource {
-    /// A customer says what it has and wants. What is known already changes nothing.
+    /// A customer repeats what it has and wants. What is already known changes nothing.
     pub(super) fn reasserted(&mut self, now: Timestamp, said: Said, tickets: Vec<Ticket>) {
         let Said { from, incarnation, lease, above, lasting, after_reset } = said;
         if self.holder.as_ref().is_some_and(|holder| holder.is(&from) && holder.incarnation > Some(incarnation)) {
-            // An earlier life of the holder speaks.
+            // It is from an earlier incarnation of the holder.
             return;
         }
         if let Some(first) = tickets.first() {
@@ -38,7 +38,7 @@ impl Resource {
             holder.is(&from) && holder.lives_as.is_none() && holder.incarnation.is_some_and(|life| life < incarnation)
         };
         if lease.is_none() && !after_reset && self.holder.as_ref().is_some_and(is_of_life_before) {
-            // Whoever lives again says by it that its earlier life is dead, as it does by a claim.
+            // The message of a newer incarnation proves that the earlier one is dead, as a claim does.
             self.orphaned(now);
         }
         match lease {
@@ -55,7 +55,7 @@ impl Resource {
         }
     }
 
-    /// A customer holds a lease. The highest epoch wins: who was granted later was granted when the earlier one had given
+    /// A customer holds a lease. The highest epoch wins: a later grant was made only after the earlier holder had given
     /// its lease back.
     fn held_before(&mut self, now: Timestamp, from: &CustomerRef, incarnation: Incarnation, lease: HeldLease) {
         if !self.is_news(&lease) {
@@ -69,13 +69,13 @@ impl Resource {
         self.probe_new_holder();
     }
 
-    /// Whether a lease was granted after all that this entity knows of.
+    /// Whether a lease was granted after everything that this entity knows of.
     pub(in crate::resource) fn is_news(&self, lease: &HeldLease) -> bool {
         let granted = self.holder.as_ref().filter(|holder| holder.customer().is_some()).map(|holder| holder.epoch);
         lease.epoch > self.settled && granted.is_none_or(|granted| lease.epoch > granted)
     }
 
-    /// The customer is the holder, by the lease that it says to hold.
+    /// Makes the customer the holder, by the lease that it reports.
     pub(in crate::resource) fn take_over(
         &mut self,
         now: Timestamp,
@@ -95,7 +95,7 @@ impl Resource {
             ticket: Some(HolderTicket { id: lease.ticket, key: lease.key }),
             epoch: lease.epoch,
             since: lease.since,
-            // Proven again as soon as somebody asks.
+            // It is proven again as soon as another customer asks.
             used: false,
             orphaned_at: None,
             recalled: None,
@@ -107,7 +107,7 @@ impl Resource {
         });
     }
 
-    /// A lease said again that this entity granted to another since: nobody can tell who is right but a person.
+    /// A customer reports a lease although this entity granted a later one to another: only a person can tell who is right.
     fn note_conflict(&mut self, now: Timestamp, from: &CustomerRef, incarnation: Incarnation, lease: &HeldLease) {
         let is_known = |holder: &Holder| holder.is(from) && holder.incarnation == Some(incarnation);
         if !self.life.is_again() || self.holder.as_ref().is_none_or(is_known) {
@@ -121,9 +121,9 @@ impl Resource {
         self.note(now, LeaseEvent::Contradicted, Some(from.to_string()), Some(lease.key.order.clone()), Some(detail));
     }
 
-    /// A customer has held a lease for longer than messages take, and this entity says otherwise. Whoever believes to hold it
-    /// may write, whatever is known here: so nobody else may be granted it. Where nobody else holds it, the customer is its
-    /// holder; where another customer does, that one stays, and a person is told of both.
+    /// A customer has held a lease for longer than messages take, and this entity says otherwise. A customer that believes it holds the lease
+    /// may write, whatever is known here, so the lease must not be granted to another. If no other customer holds it, this customer is its
+    /// holder; if another one does, that one stays, and a person is told of both.
     fn held_all_the_same(
         &mut self,
         now: Timestamp,
@@ -155,8 +155,8 @@ impl Resource {
         self.give_way_to_rival(now);
     }
 
-    /// Where no living holder is known, the customer that says to hold the lease is its holder: by an epoch above all that
-    /// anybody was granted, and of no clock.
+    /// If no living holder is known, the customer that claims to hold the lease becomes its holder, with an epoch above all
+    /// granted ones that does not depend on a clock.
     pub(in crate::resource) fn give_way_to_rival(&mut self, now: Timestamp) {
         let Some(rival) = &self.rival else { return };
         let gives_way =
@@ -180,14 +180,14 @@ impl Resource {
         self.probe_new_holder();
     }
 
-    /// A customer gave back, or does not have, what it said to hold.
+    /// A customer gave back, or does not have, the lease that it claimed to hold.
     pub(super) fn forget_rival(&mut self, from: &CustomerRef) {
         if self.rival.as_ref().is_some_and(|rival| rival.who == *from) {
             self.rival = None;
         }
     }
 
-    /// A customer holds no lease, and takes no grant that is not above an epoch.
+    /// A customer holds no lease, and accepts only grants above an epoch.
     fn not_held(&mut self, now: Timestamp, from: &CustomerRef, incarnation: Incarnation, above: Epoch, lasting: bool) {
         self.floor = self.floor.max(above);
         let thought_to = |holder: &Holder| {
@@ -209,9 +209,9 @@ impl Resource {
         self.tell_of_import(now, from, incarnation);
     }
 
-    /// The holder lives, and has not had the lease for longer than messages take. What it sent while it had the lease may
-    /// still land, and it may be registered: so it is as with a dead one. The authority is asked when nothing can land any
-    /// more; where there is none, the next one is granted then.
+    /// The holder's entity runs, and has not had the lease for longer than messages take. Requests that it sent while it had the lease may
+    /// still arrive, and it may be registered: so the lease is treated as that of a dead holder. The authority is asked once nothing can still
+    /// arrive; if there is no authority, the next ticket is granted then.
     fn disowned(&mut self, now: Timestamp) {
         let Some(holder) = &self.holder else { return };
         if holder.used && self.policy.authority.is_none() {
@@ -221,7 +221,7 @@ impl Resource {
         }
         let who = self.holder.as_ref().and_then(Holder::customer).map(ToString::to_string);
         self.note(now, LeaseEvent::Disowned, who, None, None);
-        // Its tickets wait on, as it lives.
+        // Its tickets keep waiting, because it is alive.
         if let Some(holder) = &mut self.holder {
             holder.orphaned_at = Some(now);
             holder.disowned = true;
@@ -231,7 +231,7 @@ impl Resource {
         }
     }
 
-    /// Somebody waits here who is not known: there was an earlier life, whose holder is to be heard before anything is
+    /// An unknown customer waits here: there was an earlier life, and its holder must be able to report before anything is
     /// granted.
     fn wait_to_be_told(&mut self, now: Timestamp) {
         if !self.life.is_again() {

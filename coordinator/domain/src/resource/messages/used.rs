@@ -6,7 +6,7 @@ use crate::message::{Notice, Ticket, ToCustomer};
 use crate::order::ClaimMode;
 
 impl Resource {
-    /// The holder proved that the target accepted its assign: whoever else wants to release has nothing to release.
+    /// The holder proved that the target accepted its assign: other customers that want to release have nothing to release.
     pub(super) fn used(&mut self, now: Timestamp, from: &CustomerRef, epoch: Epoch, target_identity: Option<String>) {
         if let Some(holder) = &mut self.holder
             && holder.is(from)
@@ -22,7 +22,7 @@ impl Resource {
         }
     }
 
-    /// Answers the waiting releases of others than a holder who is proven.
+    /// Answers the waiting releases of other customers, if the holder is proven.
     pub(in crate::resource) fn answer_releases(&mut self) {
         let Some(holder) = &self.holder else { return };
         let Some(customer) = holder.customer().filter(|_| holder.used && holder.orphaned_at.is_none()) else { return };

@@ -1,10 +1,10 @@
-//! Tickets are taken out of the queue: nobody wants the resource by them any more.
+//! Tickets are removed from the queue: they no longer want the resource.
 
 use super::Resource;
 use crate::ids::{CustomerRef, TicketId};
 
 impl Resource {
-    /// Finishes the tickets, but for those by which another customer waits.
+    /// Finishes the tickets, except those of other customers.
     pub(super) fn withdrawn(&mut self, from: &CustomerRef, tickets: Vec<TicketId>) {
         let own = |id: &TicketId| {
             self.queue.values().all(|queued| queued.ticket.id != *id || queued.ticket.claimant == *from)

@@ -1,4 +1,4 @@
-//! What to do about that for which an order waits, in the end: mostly the command that mends it.
+//! What to do about the cause at the end of a chain: usually the command that fixes it.
 
 use interlock_domain::customer::PausedWhat;
 use interlock_domain::customer::waiting::WaitKind;
@@ -10,8 +10,8 @@ use interlock_domain::wire::WireName;
 
 use super::link::ChainLink;
 
-/// What to do next about the last link of a chain; none where it is over. The commands can be
-/// run as they stand, but for the reason.
+/// What to do next about the last link of a chain; none if it has ended. The commands can be
+/// run unchanged, except for the reason.
 pub(super) fn next(link: &ChainLink) -> Option<String> {
     let tenant =
         if link.tenant_id == TenantId::default() { String::new() } else { format!(" --tenant {}", link.tenant_id) };
@@ -72,7 +72,7 @@ pub(super) fn next(link: &ChainLink) -> Option<String> {
     Some(next)
 }
 
-/// What to do about what an operator paused in Temporal.
+/// What to do about something that an operator paused in Temporal.
 fn unpause(link: &ChainLink, order: &str, tenant: &str) -> Option<String> {
     if let Some(command) = &link.unpause {
         return Some(format!("when it may continue: {command}"));
@@ -87,7 +87,7 @@ fn unpause(link: &ChainLink, order: &str, tenant: &str) -> Option<String> {
     Some(format!("when it may continue: temporal workflow unpause --workflow-id {entity}"))
 }
 
-/// What to do about a target that is not called, or not as often as there are calls.
+/// What to do about a target that is not called, or at a limited rate.
 fn at_target(link: &ChainLink) -> Option<String> {
     let target = link.target.as_ref()?;
     Some(match link.target_state.as_ref().and_then(WireName::known)? {

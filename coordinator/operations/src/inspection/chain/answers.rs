@@ -1,4 +1,4 @@
-//! What a chain asks, and what it is answered.
+//! The questions of a chain, and their answers.
 
 use interlock_domain::customer::waiting::WaitKind;
 use interlock_domain::customer::{self, Keeping, OrderView, PausedWhat};
@@ -12,20 +12,20 @@ use interlock_domain::wire::{Hideable, WireName};
 
 use super::ANOTHER_TENANT;
 
-/// What the chain wants to know.
+/// A question of the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::inspection) enum Question {
+pub(in crate::inspection) enum ChainQuestion {
     /// What an order waits for within its customer.
     Order { tenant: TenantId, order: OrderId },
-    /// Who holds a resource, as this tenant means it.
+    /// Who holds a resource, as this tenant refers to it.
     Resource { tenant: TenantId, resource: ResourceId },
     /// Why a customer keeps a lease.
     Keeps { tenant: TenantId, customer: CustomerId, resource: ResourceId },
-    /// Whether a target is called, for which an order of this tenant waits.
+    /// Whether a target is called for which an order of this tenant waits.
     Target { tenant: TenantId, target: TargetId },
 }
 
-impl Question {
+impl ChainQuestion {
     /// The tenant whose entity would answer, or whose order asks.
     pub(in crate::inspection) fn tenant(&self) -> &TenantId {
         match self {
@@ -37,31 +37,31 @@ impl Question {
     }
 }
 
-/// What was answered.
+/// An answer.
 #[derive(Debug, Clone)]
-pub(in crate::inspection) enum Answer {
-    /// The order's chain within its customer, itself first.
+pub(in crate::inspection) enum ChainAnswer {
+    /// The order's chain within its customer, starting with the order.
     Order(Vec<OrderLink>),
-    /// The resource, and a call of its own that an operator paused.
+    /// The resource, and a call of the resource itself that an operator paused.
     Resource(Box<ResourceView>, Option<PausedCall>),
     /// Whether and why the customer keeps the lease.
     Keeps(Keeping),
     /// The target.
     Target(Box<TargetView>),
-    /// The entity that was asked has ended and nothing of it goes on: how, and what it knew of the order that was asked
-    /// about.
+    /// The entity has ended: how, and what it knew about the order in
+    /// question.
     Ended { ended: EntityEnd, links: Vec<OrderLink> },
-    /// Whoever was asked does not know, or is not there.
+    /// The entity does not know it, or does not exist.
     NeverSeen,
-    /// Nobody answered: a stable code and a sentence.
+    /// There was no answer: a stable code and a sentence.
     Unanswered { code: ErrorCode, detail: String },
-    /// Whoever asks may not ask that tenant.
+    /// The caller may not ask that tenant.
     Forbidden,
 }
 
-impl Answer {
-    /// The same without the name of a holder whose tenant whoever asks may not look at, where the chain ends there. Where it goes on, it is
-    /// forbidden to ask that holder.
+impl ChainAnswer {
+    /// The same without the name of a holder whose tenant the caller may not read, if the chain ends there. If it continues, the caller may
+    /// not ask that holder.
     pub(in crate::inspection) fn without_names_of(mut self, is_foreign: impl Fn(&TenantId) -> bool) -> Self {
         if let Self::Resource(view, _) = &mut self
             && let ResourceView { holder: Some(holder), waiting_for: Some(waits), .. } = view.as_mut()
@@ -74,7 +74,7 @@ impl Answer {
         self
     }
 
-    /// The same without what persons said.
+    /// The same without what persons wrote.
     pub(in crate::inspection) fn without_persons(mut self) -> Self {
         if let Self::Target(view) = &mut self {
             (view.reason, view.actor) = (None, None);
@@ -83,7 +83,7 @@ impl Answer {
     }
 }
 
-/// What is known of one order of a chain within its customer: as the entity says it, with what Temporal says of its call.
+/// What is known about one order of a chain within its customer: the entity's answer, and what Temporal says about its call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::inspection) struct OrderLink {
     pub order_id: Option<OrderId>,
@@ -123,7 +123,7 @@ impl From<customer::WaitLink> for OrderLink {
 }
 
 impl From<OrderView> for OrderLink {
-    /// The link of an order that stands alone: it waits for nothing but its target.
+    /// The link of a standalone order: it only waits for its target.
     fn from(view: OrderView) -> Self {
         let waiting = view.waiting_for.as_ref();
         Self {
@@ -141,7 +141,7 @@ impl From<OrderView> for OrderLink {
 }
 
 impl OrderLink {
-    /// What it waits for, as far as this build knows it; none where it is over, too.
+    /// The kind of wait, if this build knows it; none also if it has ended.
     pub(in crate::inspection) fn wait(&self) -> Option<WaitKind> {
         self.waits_for.as_ref().and_then(WireName::known)
     }
@@ -151,7 +151,7 @@ impl OrderLink {
         matches!(self.wait(), Some(WaitKind::Target | WaitKind::Settling))
     }
 
-    /// Says one thing more.
+    /// Adds a sentence.
     pub(in crate::inspection) fn tell(&mut self, sentence: &str) {
         self.detail = Some(match self.detail.take() {
             Some(detail) => format!("{detail} {sentence}"),
@@ -160,7 +160,7 @@ impl OrderLink {
     }
 }
 
-/// What is to be told of a resource's look-up, beside that it is made; it begins with a space.
+/// An additional sentence about a resource's look-up; it starts with a space.
 pub(super) fn of_look_up(resource: &ResourceView) -> String {
     let Some(by_hand) = &resource.look_up_by_hand else { return String::new() };
     let times = match by_hand.times {
@@ -171,21 +171,21 @@ pub(super) fn of_look_up(resource: &ResourceView) -> String {
     format!(" The look-up was ended by hand in Temporal {times}, which does not settle it; it is repeated{again}.")
 }
 
-/// A call of a resource's own that an operator paused.
+/// A call of the resource itself that an operator paused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::inspection) struct PausedCall {
-    /// It, in a sentence.
+    /// The fact, as a sentence.
     pub sentence: String,
-    /// The command that lets it go on.
+    /// The command that lets it continue.
     pub unpause: String,
 }
 
-/// Whether a target is called as often as there are calls: there is nothing to say of it then.
+/// Whether a target is called without a limit: then there is nothing to report about it.
 pub(super) fn is_free(target: &TargetView) -> bool {
     target.state == TargetStateName::Closed && target.limit.0.is_none()
 }
 
-/// How a target stands, in a sentence.
+/// The state of a target, in a sentence.
 pub(super) fn stands(view: &TargetView) -> String {
     let (target, limit) = (&view.target, view.limit.0.map(f64::from));
     let mut sentence = match (view.state.known(), limit) {

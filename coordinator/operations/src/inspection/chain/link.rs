@@ -1,4 +1,4 @@
-//! The links of a chain in the making.
+//! The links of a chain that is being built.
 
 use std::ops::{Deref, DerefMut};
 
@@ -7,14 +7,14 @@ use interlock_domain::customer::waiting::WaitKind;
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_domain::views::Link;
 
-use super::answers::{OrderLink, PausedCall, Question};
+use super::answers::{ChainQuestion, OrderLink, PausedCall};
 
-/// A link, and what the chain has to know of it beside what is shown.
+/// A link, with what the chain needs in addition to what is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ChainLink {
-    /// It, as it is shown.
+    /// The link as it is shown.
     pub(super) shown: Link,
-    /// The command that lets go on what an operator paused, where that is no order's.
+    /// The command that resumes what an operator paused, if it does not belong to an order.
     pub(super) unpause: Option<String>,
     /// The link that waits for it.
     pub(super) parent: Option<usize>,
@@ -35,7 +35,7 @@ impl DerefMut for ChainLink {
 }
 
 impl ChainLink {
-    /// The link of an order, as its customer says it.
+    /// The link of an order, as its customer reports it.
     pub(super) fn of_order(tenant: &TenantId, said: &OrderLink) -> Self {
         let shown = Link {
             depth: 0,
@@ -60,7 +60,7 @@ impl ChainLink {
         Self { shown, unpause: None, parent: None }
     }
 
-    /// A link that is no order.
+    /// A link that is not an order.
     pub(super) fn new(tenant: &TenantId, waits_for: WaitKind, since: Option<String>, detail: String) -> Self {
         let waits_for = Some(waits_for.into());
         Self::of_order(tenant, &OrderLink { waits_for, since, detail: Some(detail), ..OrderLink::default() })
@@ -75,21 +75,21 @@ impl ChainLink {
         self
     }
 
-    /// A link in place of the answer to a question.
-    pub(super) fn of_question(question: &Question, waits_for: WaitKind, detail: &str) -> Self {
+    /// A link that replaces the answer to a question.
+    pub(super) fn of_question(question: &ChainQuestion, waits_for: WaitKind, detail: &str) -> Self {
         let mut link = Self::new(question.tenant(), waits_for, None, detail.to_owned());
         match question {
-            Question::Order { order, .. } => {
+            ChainQuestion::Order { order, .. } => {
                 link.customer_id = Some(order.customer());
                 link.order_id = Some(order.clone());
             }
-            Question::Resource { resource, .. } => link.resource = Some(resource.clone()),
-            Question::Keeps { customer, resource, .. } => {
+            ChainQuestion::Resource { resource, .. } => link.resource = Some(resource.clone()),
+            ChainQuestion::Keeps { customer, resource, .. } => {
                 link.customer_id = Some(customer.clone());
                 link.holder = Some(customer.to_string());
                 link.resource = Some(resource.clone());
             }
-            Question::Target { target, .. } => link.target = Some(target.clone()),
+            ChainQuestion::Target { target, .. } => link.target = Some(target.clone()),
         }
         link
     }

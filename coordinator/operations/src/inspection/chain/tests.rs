@@ -27,13 +27,13 @@ fn order(customer: &str, number: u32) -> OrderId {
     OrderId::derive(&tenant(), &customer.parse().unwrap(), "s", &number.to_string(), None)
 }
 
-/// What an order says that waits for a lease.
+/// The answer for an order that waits for a lease.
 fn waits_for_lease(order: &OrderId, resource: &str) -> Value {
     json!({"order_id": order, "state": "pending", "waits_for": "lease", "resource": resource, "resources": [resource],
            "since": "2026-01-01T00:00:00Z", "detail": "d"})
 }
 
-/// What an order says that waits for a target.
+/// The answer for an order that waits for a target.
 fn waits_for_target(order: &OrderId) -> Value {
     json!({"order_id": order, "state": "inProgress", "step": "hss.release_number", "waits_for": "target", "target": "hss"})
 }
@@ -57,21 +57,21 @@ impl World {
         self
     }
 
-    fn answer(&self, question: &Question) -> Answer {
+    fn answer(&self, question: &ChainQuestion) -> ChainAnswer {
         if self.forbidden.as_ref() == Some(question.tenant()) {
-            return Answer::Forbidden;
+            return ChainAnswer::Forbidden;
         }
         let answer = match question {
-            Question::Order { order, .. } => {
-                self.orders.get(order.as_str()).map(|links| Answer::Order(links_of(links)))
+            ChainQuestion::Order { order, .. } => {
+                self.orders.get(order.as_str()).map(|links| ChainAnswer::Order(links_of(links)))
             }
-            Question::Resource { resource, .. } => self.resources.get(&resource.to_string()).map(resource_answer),
-            Question::Keeps { customer, resource, .. } => {
+            ChainQuestion::Resource { resource, .. } => self.resources.get(&resource.to_string()).map(resource_answer),
+            ChainQuestion::Keeps { customer, resource, .. } => {
                 self.keeps.get(&(customer.to_string(), resource.to_string())).map(keeps_answer)
             }
-            Question::Target { target, .. } => self.targets.get(target.as_str()).map(target_answer),
+            ChainQuestion::Target { target, .. } => self.targets.get(target.as_str()).map(target_answer),
         };
-        answer.unwrap_or(Answer::NeverSeen)
+        answer.unwrap_or(ChainAnswer::NeverSeen)
     }
 
     fn why(&self, order: &OrderId) -> Why {
@@ -84,7 +84,7 @@ impl World {
     }
 }
 
-/// What is said, with what is always said beside it.
+/// These fields, with the ones that are always present.
 fn with(said: &Value, always: Value) -> Value {
     let mut whole = always;
     whole.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
@@ -104,16 +104,16 @@ fn resource_view(said: &Value) -> ResourceView {
     serde_json::from_value(view).unwrap()
 }
 
-fn resource_answer(said: &Value) -> Answer {
-    Answer::Resource(Box::new(resource_view(said)), None)
+fn resource_answer(said: &Value) -> ChainAnswer {
+    ChainAnswer::Resource(Box::new(resource_view(said)), None)
 }
 
-fn keeps_answer(said: &Value) -> Answer {
-    Answer::Keeps(serde_json::from_value(with(said, json!({"holds": false}))).unwrap())
+fn keeps_answer(said: &Value) -> ChainAnswer {
+    ChainAnswer::Keeps(serde_json::from_value(with(said, json!({"holds": false}))).unwrap())
 }
 
-fn target_answer(said: &Value) -> Answer {
-    Answer::Target(serde_json::from_value(with(said, json!({"target": "hss", "since": ""}))).unwrap())
+fn target_answer(said: &Value) -> ChainAnswer {
+    ChainAnswer::Target(serde_json::from_value(with(said, json!({"target": "hss", "since": ""}))).unwrap())
 }
 
 /// The chain in short: depth, customer, what it waits for.
@@ -252,8 +252,8 @@ fn a_look_up_that_was_ended_by_hand_is_told_and_one_that_is_paused_with_what_to_
         PausedCall { sentence: "Paused by an operator.".to_owned(), unpause: "temporal activity unpause".to_owned() };
     let view = Box::new(resource_view(&json!({"holder": null, "waiting_for": "look_up"})));
     let mut chain = Chain::of("blue".parse().unwrap(), a.clone());
-    chain.hear(Answer::Order(links_of(&json!([waits_for_lease(&a, "msisdn/1")]))));
-    chain.hear(Answer::Resource(view, Some(paused)));
+    chain.hear(ChainAnswer::Order(links_of(&json!([waits_for_lease(&a, "msisdn/1")]))));
+    chain.hear(ChainAnswer::Resource(view, Some(paused)));
     let link = chain.done().chain.pop().unwrap();
     assert!(link.detail.unwrap().ends_with("Paused by an operator."));
     assert_eq!(link.next.as_deref(), Some("when it may continue: temporal activity unpause"));
@@ -316,7 +316,7 @@ fn who_does_not_answer_is_a_link_and_the_rest_is_still_told() {
     let first = chain.question().unwrap();
     chain.hear(world.answer(&first));
     assert!(chain.question().is_some());
-    chain.hear(Answer::Unanswered { code: ErrorCode::NoWorker, detail: "nobody is there".to_owned() });
+    chain.hear(ChainAnswer::Unanswered { code: ErrorCode::NoWorker, detail: "nobody is there".to_owned() });
     assert_eq!(chain.question(), None);
     let why = chain.done();
     assert_eq!(short(&why), ["0 A lease", "1 – unanswered"]);
@@ -331,14 +331,16 @@ fn a_chain_without_end_is_cut_off_and_says_so() {
         number += 1;
         assert!(number <= QUESTIONS_MAX);
         chain.hear(match question {
-            Question::Order { order, .. } => Answer::Order(links_of(&json!([waits_for_lease(&order, "msisdn/1")]))),
-            Question::Resource { .. } => {
+            ChainQuestion::Order { order, .. } => {
+                ChainAnswer::Order(links_of(&json!([waits_for_lease(&order, "msisdn/1")])))
+            }
+            ChainQuestion::Resource { .. } => {
                 resource_answer(&json!({"holder": {"customer_id": format!("C{number}")}, "waiting_for": "holder"}))
             }
-            Question::Keeps { customer, .. } => {
+            ChainQuestion::Keeps { customer, .. } => {
                 keeps_answer(&json!({"holds": true, "order_id": order(customer.as_str(), number as u32)}))
             }
-            Question::Target { .. } => unreachable!("nobody waits for a target"),
+            ChainQuestion::Target { .. } => unreachable!("nobody waits for a target"),
         });
     }
     assert_eq!(number, QUESTIONS_MAX);
@@ -400,7 +402,7 @@ fn a_target_that_does_not_answer_how_it_stands_is_waited_for_all_the_same() {
 fn who_was_terminated_says_nothing_that_goes_on() {
     let (a, b) = (order("A", 1), order("B", 1));
     let mut chain = Chain::of(tenant(), a.clone());
-    let ended = |links: Vec<Value>| Answer::Ended { ended: EntityEnd::Terminated, links: links_of(&json!(links)) };
+    let ended = |links: Vec<Value>| ChainAnswer::Ended { ended: EntityEnd::Terminated, links: links_of(&json!(links)) };
     chain.question().unwrap();
     chain.hear(ended(vec![waits_for_target(&a)]));
     assert_eq!(chain.question(), None, "nobody is asked further");
@@ -411,18 +413,18 @@ fn who_was_terminated_says_nothing_that_goes_on() {
     );
     assert!(why.chain[0].next.as_ref().unwrap().contains("interlock customer recover A --tenant blue"));
 
-    // One that holds what another waits for.
+    // A holder of what another one waits for.
     let world = World::default().order(&b, &[waits_for_lease(&b, "msisdn/1")]).held_by("msisdn/1", "A", json!({}));
     let mut chain = Chain::of(tenant(), b.clone());
     while let Some(question) = chain.question() {
-        let is_holder = matches!(question, Question::Keeps { .. });
+        let is_holder = matches!(question, ChainQuestion::Keeps { .. });
         chain.hear(if is_holder { ended(Vec::new()) } else { world.answer(&question) });
     }
     let why = chain.done();
     let next = why.chain[1].next.clone().unwrap();
     assert!(next.contains("customer recover A --tenant blue, or interlock resource release msisdn/1"), "{next}");
 
-    // An order that was over before is over.
+    // An order that had ended before stays ended.
     let mut chain = Chain::of(tenant(), a.clone());
     chain.question().unwrap();
     chain.hear(ended(vec![json!({"order_id": a, "state": "completed"})]));
@@ -432,7 +434,7 @@ fn who_was_terminated_says_nothing_that_goes_on() {
 #[test]
 fn what_persons_said_of_a_target_is_left_out_for_who_may_not_see_it() {
     let said = json!({"state": "paused", "actor": "anna", "reason": "because", "limit": 0.0});
-    let Answer::Target(shown) = target_answer(&said).without_persons() else { unreachable!() };
+    let ChainAnswer::Target(shown) = target_answer(&said).without_persons() else { unreachable!() };
     assert_eq!((shown.actor, shown.reason, shown.limit), (None, None, Limit::STOPPED));
     assert_eq!(shown.state, TargetStateName::Paused);
 }
@@ -442,7 +444,7 @@ fn the_name_of_a_holder_at_which_the_chain_ends_is_left_out_for_who_may_not_see_
     let holder = json!({"customer_id": "B", "tenant_id": "red"});
     let seen = |waits: &str| {
         let answer = resource_answer(&json!({"holder": holder, "waiting_for": waits}));
-        let Answer::Resource(view, _) = answer.without_names_of(|tenant| tenant.as_str() == "red") else {
+        let ChainAnswer::Resource(view, _) = answer.without_names_of(|tenant| tenant.as_str() == "red") else {
             unreachable!()
         };
         view.holder.and_then(|holder| holder.name())

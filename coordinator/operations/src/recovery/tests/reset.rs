@@ -1,11 +1,11 @@
-//! A run that came of a workflow reset.
+//! A run that a workflow reset created.
 
 use temporalio_common::protos::temporal::api::enums::v1::WorkflowTaskFailedCause;
 use temporalio_common::protos::temporal::api::history::v1::WorkflowTaskFailedEventAttributes;
 
 use super::*;
 
-/// A run that took in an event, was reset to that point, and took in another one; of this build, or of 0.1.0.
+/// A run that processed an event, was reset to that point, and processed another one; of this build, or of 0.1.0.
 fn reset_run(is_of_0_1: bool) -> Told {
     let mut told = Told::start(100, "", None).signal("submit", &event("1")).task();
     if !is_of_0_1 {

@@ -16,7 +16,7 @@ use super::pointer::Pointer;
 use super::scope::Scope;
 use super::template::Template;
 use crate::adapter::Verification;
-use crate::exchange::{Answer, read_retry_after};
+use crate::exchange::{TargetResponse, read_retry_after};
 
 /// The longest sentence that is kept from a target's answer, in characters.
 const DETAIL_CHARS_MAX: usize = 300;
@@ -51,7 +51,7 @@ enum Unit {
 
 /// The meaning of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(super) struct Interpretation {
     pub(super) class: Class,
     pub(super) code: String,
     pub(super) detail: String,
@@ -114,7 +114,7 @@ impl Saying {
     }
 
     /// The result for this answer, or without an answer.
-    pub(super) fn verdict(&self, answer: Option<&Answer>, variables: &Rendered) -> Verdict {
+    pub(super) fn interpret(&self, answer: Option<&TargetResponse>, variables: &Rendered) -> Interpretation {
         let say = |template: &Option<Template>| template.as_ref().and_then(|template| template.sentence(variables));
         let status = answer.map(|answer| answer.status.as_u16());
         let fallback = || match status {
@@ -126,7 +126,7 @@ impl Saying {
             None => ErrorCode::EndedByAdapterFile.into(),
         });
         let detail = say(&self.detail).unwrap_or_else(fallback);
-        Verdict {
+        Interpretation {
             class: self.class,
             code,
             detail: detail.trim().chars().take(DETAIL_CHARS_MAX).collect(),
@@ -136,9 +136,9 @@ impl Saying {
     }
 }
 
-impl Verdict {
+impl Interpretation {
     /// No row of a table matched the answer. `check` rejects such files.
-    pub(super) fn unmatched(answer: &Answer) -> Self {
+    pub(super) fn unmatched(answer: &TargetResponse) -> Self {
         Self::ambiguous(format!("no row of the response table matches status {}", answer.status.as_u16()))
     }
 
@@ -228,7 +228,7 @@ impl RetryAfter {
         Duration::try_from_secs_f64(seconds).ok()
     }
 
-    fn read_in(&self, answer: &Answer) -> Option<Duration> {
+    fn read_in(&self, answer: &TargetResponse) -> Option<Duration> {
         match self {
             Self::Header { name, unit: Unit::Seconds } => {
                 read_retry_after(answer.headers.get(name)?, SystemTime::now())
@@ -242,7 +242,7 @@ impl RetryAfter {
         }
     }
 
-    fn wait(&self, answer: &Answer) -> Option<Duration> {
+    fn wait(&self, answer: &TargetResponse) -> Option<Duration> {
         self.read_in(answer).map(|wait| wait.min(RETRY_AFTER_MAX))
     }
 }

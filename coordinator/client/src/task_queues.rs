@@ -1,0 +1,147 @@
+//! The pollers and the configuration of task queues.
+
+use temporalio_client::grpc::WorkflowService;
+use temporalio_client::{Client, NamespacedClient};
+use temporalio_common::protos::temporal::api::enums::v1::TaskQueueType;
+use temporalio_common::protos::temporal::api::taskqueue::v1::{RateLimit, TaskQueue, TaskQueueConfig};
+use temporalio_common::protos::temporal::api::workflowservice::v1::update_task_queue_config_request::RateLimitUpdate;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    DescribeTaskQueueRequest, DescribeTaskQueueResponse, UpdateTaskQueueConfigRequest,
+};
+use tonic::IntoRequest;
+
+use crate::server_error::ServerError;
+
+/// A rate limit that was set on a queue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueueRateLimit {
+    /// The reason that was given.
+    pub reason: String,
+    /// The limit, or `None` if it was lifted.
+    pub requests_per_second: Option<f32>,
+}
+
+/// The identities of the workers that poll a queue for tasks of a type, as the server knows them.
+///
+/// # Errors
+/// [`ServerError`].
+pub async fn pollers(
+    client: &Client,
+    namespace: &str,
+    task_queue: &str,
+    kind: TaskQueueType,
+) -> Result<Vec<String>, ServerError> {
+    let described = describe(client, request(namespace, task_queue, kind)).await?;
+    Ok(described.pollers.into_iter().map(|poller| poller.identity).collect())
+}
+
+/// The rate limit that was set on a queue of activities, or `None` if none was ever set.
+///
+/// # Errors
+/// [`ServerError`].
+pub async fn rate_limit(
+    client: &Client,
+    namespace: &str,
+    task_queue: &str,
+) -> Result<Option<QueueRateLimit>, ServerError> {
+    let request =
+        DescribeTaskQueueRequest { report_config: true, ..request(namespace, task_queue, TaskQueueType::Activity) };
+    Ok(describe(client, request).await?.config.and_then(rate_limit_of))
+}
+
+/// A limit that was never set has no metadata. It is the server's own limit for all queues.
+fn rate_limit_of(config: TaskQueueConfig) -> Option<QueueRateLimit> {
+    let limit = config.queue_rate_limit?;
+    let requests_per_second = limit.rate_limit.map(|rate| rate.requests_per_second);
+    Some(QueueRateLimit { reason: limit.metadata?.reason, requests_per_second })
+}
+
+/// Sets the rate limit of a queue of activities, or lifts it.
+///
+/// # Errors
+/// [`ServerError`].
+pub async fn set_rate_limit(
+    client: &Client,
+    namespace: &str,
+    task_queue: &str,
+    limit: QueueRateLimit,
+) -> Result<(), ServerError> {
+    let update = RateLimitUpdate {
+        rate_limit: limit.requests_per_second.map(|requests_per_second| RateLimit { requests_per_second }),
+        reason: limit.reason,
+    };
+    let request = UpdateTaskQueueConfigRequest {
+        update_queue_rate_limit: Some(update),
+        ..update_request(client, namespace, task_queue)
+    };
+    client.clone().update_task_queue_config(request.into_request()).await?;
+    Ok(())
+}
+
+/// Sets the weight of a fairness key on a queue of activities. Returns whether the server reports the weight.
+///
+/// # Errors
+/// [`ServerError`].
+pub async fn set_fairness_weight(
+    client: &Client,
+    namespace: &str,
+    task_queue: &str,
+    key: &str,
+    weight: f32,
+) -> Result<bool, ServerError> {
+    let request = UpdateTaskQueueConfigRequest {
+        set_fairness_weight_overrides: [(key.to_owned(), weight)].into(),
+        ..update_request(client, namespace, task_queue)
+    };
+    let updated = client.clone().update_task_queue_config(request.into_request()).await?.into_inner();
+    Ok(updated.config.is_some_and(|config| config.fairness_weight_overrides.contains_key(key)))
+}
+
+fn request(namespace: &str, task_queue: &str, kind: TaskQueueType) -> DescribeTaskQueueRequest {
+    DescribeTaskQueueRequest {
+        namespace: namespace.to_owned(),
+        task_queue: Some(TaskQueue { name: task_queue.to_owned(), ..TaskQueue::default() }),
+        task_queue_type: kind.into(),
+        ..DescribeTaskQueueRequest::default()
+    }
+}
+
+async fn describe(
+    client: &Client,
+    request: DescribeTaskQueueRequest,
+) -> Result<DescribeTaskQueueResponse, ServerError> {
+    Ok(client.clone().describe_task_queue(request.into_request()).await?.into_inner())
+}
+
+fn update_request(client: &Client, namespace: &str, task_queue: &str) -> UpdateTaskQueueConfigRequest {
+    UpdateTaskQueueConfigRequest {
+        namespace: namespace.to_owned(),
+        identity: client.identity(),
+        task_queue: task_queue.to_owned(),
+        task_queue_type: TaskQueueType::Activity.into(),
+        ..UpdateTaskQueueConfigRequest::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use temporalio_common::protos::temporal::api::taskqueue::v1::{ConfigMetadata, RateLimitConfig};
+
+    use super::*;
+
+    #[test]
+    fn the_servers_own_limit_is_not_that_of_the_queue() {
+        let config = |metadata| TaskQueueConfig {
+            queue_rate_limit: Some(RateLimitConfig {
+                rate_limit: Some(RateLimit { requests_per_second: 5.0 }),
+                metadata,
+            }),
+            ..TaskQueueConfig::default()
+        };
+        assert_eq!(rate_limit_of(config(None)), None);
+        assert_eq!(rate_limit_of(TaskQueueConfig::default()), None);
+        let set = ConfigMetadata { reason: "slow".to_owned(), ..ConfigMetadata::default() };
+        let limit = QueueRateLimit { reason: "slow".to_owned(), requests_per_second: Some(5.0) };
+        assert_eq!(rate_limit_of(config(Some(set))), Some(limit));
+    }
+}
