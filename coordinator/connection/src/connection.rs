@@ -9,10 +9,11 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_fault::{Fault, with_causes};
 use temporalio_client::envconfig::{ClientConfigProfile, ConfigError, DataSource, LoadClientConfigProfileOptions};
 use temporalio_client::errors::ClientConnectError;
-use temporalio_client::{Client, ClientOptions, ConnectionOptions, RetryOptions};
+use temporalio_client::{Client, ClientOptions, ConnectionOptions, GrpcCompression, RetryOptions};
 use temporalio_common::data_converters::DataConverter;
 use temporalio_common::envconfig::{ClientConfigTLS, load_client_config_profile};
 use tonic::Code;
+use url::{Host, Url};
 
 /// The namespace if none is set: Temporal's own default.
 const NAMESPACE_DEFAULT: &str = "default";
@@ -101,6 +102,9 @@ impl ConnectionFlags {
         let host = gethostname::gethostname();
         connection.identity = format!("interlock@{}@{}", std::process::id(), host.to_string_lossy());
         connection.connect_timeout = Some(ATTEMPT_LIMIT);
+        if is_on_this_machine(&connection.target) {
+            connection.grpc_compression = GrpcCompression::None;
+        }
         Ok((connection, ClientOptions::new(namespace).build()))
     }
 
@@ -129,6 +133,16 @@ impl ConnectionFlags {
                 *field = Some(DataSource::Path(file.clone()));
             }
         }
+    }
+}
+
+/// Whether calls to this address do not leave the machine, so that compressing them only costs CPU time.
+fn is_on_this_machine(target: &Url) -> bool {
+    match target.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
     }
 }
 
@@ -263,6 +277,20 @@ mod tests {
         assert!(connection.tls_options.is_some());
         ConnectionFlags { tls: Some(false), ..ConnectionFlags::default() }.lay_over(&mut profile);
         assert!(ConnectionOptions::try_from(profile).unwrap().tls_options.is_none());
+    }
+
+    #[test]
+    fn calls_are_compressed_unless_they_stay_on_this_machine() {
+        let compression = |address: &str| {
+            let (connection, _) = ConnectionFlags::to_server(address.to_owned()).options().unwrap();
+            connection.grpc_compression
+        };
+        for address in ["127.0.0.1:7233", "localhost:7233", "[::1]:7233"] {
+            assert_eq!(compression(address), GrpcCompression::None, "{address}");
+        }
+        for address in ["10.0.0.1:7233", "temporal.example:7233", "localhost.example:7233"] {
+            assert_eq!(compression(address), GrpcCompression::Gzip, "{address}");
+        }
     }
 
     #[tokio::test]

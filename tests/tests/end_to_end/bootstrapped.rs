@@ -52,11 +52,11 @@ fn a_namespace_is_prepared_once_and_found_prepared_afterwards() {
         let bed = shared().await;
         let namespace = unique("fresh");
         let fresh = namespace.as_str();
-        let of = |more: &[&'static str]| [&["bootstrap", "--namespace", fresh], more].concat();
+        let of = |more: &[&'static str]| -> Vec<&str> { [&["bootstrap", "--namespace", fresh], more].concat() };
         let looked = interlock(bed, &of(&["--dry-run"]), &[]).await;
         assert_eq!((looked.code, outcomes(&looked)), (0, vec!["namespace would_make".to_owned()]));
         let before = interlock(bed, &["route", "blue", "--namespace", fresh], &[]).await;
-        assert_refuses(&before, "not_bootstrapped", &["'fresh'", "interlock bootstrap"]);
+        assert_refuses(&before, "not_bootstrapped", &[&format!("'{fresh}'"), "interlock bootstrap"]);
 
         let made = interlock(bed, &of(&["--shards", "3"]), &[]).await;
         assert_eq!(made.code, 0, "{}", made.stdout);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 /// Each crate, and the crates of the workspace that it may use.
-const MAY_USE: [(&str, &[&str]); 18] = [
+const MAY_USE: [(&str, &[&str]); 19] = [
     ("interlock-domain", &[]),
     ("interlock-workflows", &["interlock-domain"]),
     ("interlock-adapters", &["interlock-domain"]),
@@ -87,6 +87,8 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("interlock-model", &["interlock-domain"]),
     // The domain of the previous build, with a test next to it.
     ("interlock-previous", &["interlock-domain", "interlock-model"]),
+    // A server for tests and benchmarks.
+    ("interlock-production-server", &["interlock-embedded-server", "interlock-fault"]),
     (
         "interlock-tests",
         &[
@@ -98,6 +100,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
             "interlock-http-service",
             "interlock-observability",
             "interlock-operations",
+            "interlock-production-server",
             "interlock-settings",
             "interlock-worker-pools",
             "interlock-workflows",
@@ -194,8 +197,8 @@ fn only_the_client_crate_calls_the_temporal_server() {
     let mut callers = BTreeSet::new();
     for (room, package) in rooms() {
         let sources = package.manifest_path.parent().unwrap().join("src");
-        // The tests call the server as any client in any language can.
-        if ["interlock-client", "interlock-tests"].contains(&room.as_str()) {
+        // Tests and their server call Temporal as any client in any language can.
+        if ["interlock-client", "interlock-production-server", "interlock-tests"].contains(&room.as_str()) {
             continue;
         }
         for file in sources_below(sources.as_std_path()) {

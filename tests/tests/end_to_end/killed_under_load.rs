@@ -29,7 +29,7 @@ use crate::applied_log::{faults_on, registrations};
 use crate::events::{Customer, assigned, unassigned};
 use crate::scene::{Scene, imsi, number};
 use crate::temporal_calls::{RawEntity, failed_tasks};
-use crate::testbed::{Testbed, Wanted, run_alone};
+use crate::testbed::{Testbed, Wanted, run_large};
 
 /// The default number of events.
 const EVENTS_USUAL: usize = 48;
@@ -373,7 +373,7 @@ async fn judge(scene: &Scene<'_>, lines: &[Line], last: &[Result<&Customer, Stri
 
 #[test]
 fn every_order_ends_and_one_customer_has_each_number_although_workers_die_and_stop_under_load() {
-    run_alone(async {
+    run_large(async {
         let workloads = vec![Workload::Entity, Workload::Resource, Workload::Provisioning, Workload::Jobs];
         let wanted = Wanted { worker_processes: Some(workloads), ..Wanted::default() };
         let mut bed = Testbed::start("killed-under-load", wanted).await;

@@ -22,7 +22,7 @@ use temporalio_common::protos::temporal::api::history::v1::{HistoryEvent, histor
 use crate::events::{Customer, event};
 use crate::scene::Scene;
 use crate::temporal_calls::{RawEntity, event_types, failed_tasks, json_payload};
-use crate::testbed::{Testbed, Wanted, run_alone};
+use crate::testbed::{Testbed, Wanted, run_large};
 use crate::waiting::{until, until_within};
 
 /// The number of events that the documented limits are about.
@@ -176,7 +176,7 @@ async fn check_runs(entity: &RawEntity) {
 
 #[test]
 fn every_event_of_a_flood_ends_once_although_the_target_is_down_workers_die_and_the_server_restarts() {
-    run_alone(async {
+    run_large(async {
         let events = events_wanted();
         let limits = EntityLimits {
             continue_as_new_events: 50,
@@ -242,7 +242,7 @@ async fn flood(bed: &mut Testbed, events: usize, limits: EntityLimits) {
 
 #[test]
 fn events_that_arrive_while_no_worker_runs_are_kept_and_end_once_workers_run() {
-    run_alone(async {
+    run_large(async {
         let events = events_wanted().min(SIGNALS_MAX);
         let directory = tempfile::tempdir().unwrap();
         let wanted = Wanted {

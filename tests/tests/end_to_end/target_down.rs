@@ -15,7 +15,7 @@ use crate::outage::{
     tuned, until_it_is, watched,
 };
 use crate::scene::Scene;
-use crate::testbed::{Testbed, run, run_alone};
+use crate::testbed::{Testbed, run, run_large};
 use crate::waiting::until_within;
 
 /// The number of steps that wait for the target that is down. `INTERLOCK_TEST_WAITING` sets another number.
@@ -51,7 +51,7 @@ fn from_environment(name: &str, otherwise: usize) -> usize {
 
 #[test]
 fn steps_that_wait_for_a_down_target_cost_nothing_and_continue_in_order_and_in_a_ramp() {
-    run_alone(async {
+    run_large(async {
         let bed = bed("target-down", watched).await;
         let scene = Scene::on(&bed);
         until_it_is(&bed, "hss", "closed").await;

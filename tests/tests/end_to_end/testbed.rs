@@ -16,7 +16,7 @@ use interlock_embedded_server::EmbeddedServerOptions;
 use interlock_settings::{LogFormat, LogSettings, Settings, SweepSettings};
 use interlock_worker_pools::Workload;
 use tokio::runtime::Runtime;
-use tokio::sync::{OnceCell, RwLock};
+use tokio::sync::{OnceCell, Semaphore};
 
 use crate::scraped::lease_differences;
 use crate::temporal_calls::RawEntity;
@@ -33,13 +33,17 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 });
 static SHARED: OnceCell<Testbed> = OnceCell::const_new();
 
-/// Controls which tests run: many at a time, or one alone. First come, first served.
-static RUNNING: RwLock<()> = RwLock::const_new(());
+/// How many tests run at the same time: as many as cargo runs (`.cargo/config.toml`).
+const AT_A_TIME: u32 = 4;
+/// The places that a large test takes: one other test runs beside it.
+const PLACES_OF_A_LARGE_TEST: u32 = AT_A_TIME - 1;
+/// The places for tests. First come, first served.
+static PLACES: Semaphore = Semaphore::const_new(AT_A_TIME as usize);
 
 /// Runs a test together with others.
 pub fn run<T>(test: impl Future<Output = T>) -> T {
     RUNTIME.block_on(async {
-        let _beside_others = RUNNING.read().await;
+        let _place = PLACES.acquire().await.expect("never closed");
         let result = test.await;
         if let Some(shared) = SHARED.get() {
             shared.check_leases().await;
@@ -48,10 +52,10 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
     })
 }
 
-/// Runs a test while no other one runs: it needs the whole machine, and others would be too slow for their limits.
-pub fn run_alone<T>(test: impl Future<Output = T>) -> T {
+/// Runs a test that needs most of the machine: at most one other test runs beside it, since more would be too slow for their limits.
+pub fn run_large<T>(test: impl Future<Output = T>) -> T {
     RUNTIME.block_on(async {
-        let _alone = RUNNING.write().await;
+        let _places = PLACES.acquire_many(PLACES_OF_A_LARGE_TEST).await.expect("never closed");
         test.await
     })
 }

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::events::{Customer, event};
 use crate::lossy_bed::{Lossy, LossyBed};
-use crate::testbed::run_alone;
+use crate::testbed::run_large;
 
 /// The most tickets that may wait for a number: more than in any play except that of the full queue.
 const TICKETS_MAX: usize = 6;
@@ -71,7 +71,7 @@ fn lock(customer: &Customer, one: &str, two: &str) -> Value {
 
 #[test]
 fn hand_overs_end_well_whichever_task_with_a_message_from_a_customer_to_a_resource_is_lost() {
-    run_alone(async {
+    run_large(async {
         let lossy = bed("lost-of-customers").await;
         run_all(said_by_customers::all(&lossy)).await;
         Box::pin(lossy.stop()).await;
@@ -80,7 +80,7 @@ fn hand_overs_end_well_whichever_task_with_a_message_from_a_customer_to_a_resour
 
 #[test]
 fn hand_overs_end_well_whichever_task_with_a_message_from_a_resource_to_a_customer_is_lost() {
-    run_alone(async {
+    run_large(async {
         let lossy = bed("lost-of-resources").await;
         run_all(said_by_resources::all(&lossy)).await;
         Box::pin(lossy.stop()).await;
