@@ -49,7 +49,8 @@ fn mask_holder(holder: &mut HolderView, may_see: impl Fn(&TenantId) -> bool) {
     match &holder.tenant_id {
         // A holder without a customer is known only to the target: its tenant is unknown.
         None => {
-            holder.target_identity = holder.target_identity.as_ref().map(|_| Hideable::Shown(ANOTHER_TENANT.to_owned()))
+            holder.target_identity =
+                holder.target_identity.as_ref().map(|_| Hideable::Shown(ANOTHER_TENANT.to_owned()));
         }
         Some(tenant) if may_see(tenant) => {}
         Some(_) => {

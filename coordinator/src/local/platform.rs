@@ -306,7 +306,7 @@ async fn server(options: &LocalOptions, say: &(dyn Fn(&str) + Send + Sync)) -> R
     server_options.namespaces.sort();
     server_options.namespaces.dedup();
     say("Starting a Temporal server.");
-    Ok(LocalServer::Embedded(EmbeddedServer::start(&cli, server_options).await?))
+    Ok(LocalServer::Embedded(Box::new(EmbeddedServer::start(&cli, server_options).await?)))
 }
 
 async fn connect(

@@ -28,7 +28,7 @@ impl RunningServer {
 #[derive(Debug)]
 pub enum LocalServer {
     /// A child process of this one.
-    Embedded(EmbeddedServer),
+    Embedded(Box<EmbeddedServer>),
     /// One that runs already.
     Running(RunningServer),
 }

@@ -19,6 +19,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 };
 use temporalio_macros::{activities, workflow, workflow_methods};
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use temporalio_sdk::runtime::RuntimeOptions;
 use temporalio_sdk::{
     ActivityOptions, LocalActivityOptions, Runtime, SignalWorkflowOptions, SyncWorkflowContext, Worker, WorkerOptions,
     WorkflowContext, WorkflowResult,
@@ -134,7 +135,7 @@ pub async fn measure(meter: &Meter, messages: usize) -> Result<(), Failure> {
         .register_workflow::<Correspondent>()?
         .register_activities(Messages { client: client.clone() })
         .build();
-    let runtime = Runtime::from_current_tokio(Default::default())?;
+    let runtime = Runtime::from_current_tokio(RuntimeOptions::default())?;
     let mut worker = Worker::new(&runtime, client.clone(), options)?;
     let stop = worker.shutdown_handle();
     let measuring = async {

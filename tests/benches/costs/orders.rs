@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use interlock_adapters::sandbox::{self, Applied, Effect, Sandbox, SandboxOptions, Seed};
 use interlock_adapters::{AdapterKind, TargetSettings};
-use interlock_coordinator::local::{LocalOptions, LocalPlatform, RunningServer, WorkerHosting};
+use interlock_coordinator::local::{LocalOptions, LocalPlatform, RunningServer, WorkerHosting, WorkerProcess};
 use interlock_domain::catalog::REFERENCE_TEXT;
 use interlock_domain::event::Event;
 use interlock_domain::ids::TenantId;
@@ -157,7 +157,7 @@ impl Stage {
         events: impl Fn(&Pair) -> Vec<Value>,
     ) -> Result<(), Failure> {
         let before = self.settled().await?;
-        let workers: Vec<u32> = self.platform.worker_processes.iter().map(|process| process.pid()).collect();
+        let workers: Vec<u32> = self.platform.worker_processes.iter().map(WorkerProcess::pid).collect();
         let begin = meter.begin(&workers).await?;
         self.each(events).await?;
         // Counted outside of the measurement: a look at all entities costs, too.

@@ -23,6 +23,9 @@ use crate::usage::{Usage, cpu_of};
 /// The settings that Interlock asks every server for.
 const DYNAMIC_CONFIG: &str = include_str!("../../../deploy/temporal/dynamicconfig.yaml");
 
+/// The template of the configuration of a role's process.
+const CONFIGURATION: &str = include_str!("configuration.yaml");
+
 /// The databases, and the folder of each one's schema.
 const DATABASES: [(&str, &str); 2] = [("temporal", "temporal"), ("temporal_visibility", "visibility")];
 
@@ -55,7 +58,7 @@ impl Default for ProductionServerOptions {
 }
 
 /// The ports of a role.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, serde::Serialize)]
 struct RolePorts {
     grpc: u16,
     membership: u16,
@@ -338,93 +341,29 @@ fn write_configuration(
     for role in Role::ALL {
         let text =
             configuration(role, ports, postgres_port, options.history_shards, &config.join("dynamicconfig.yaml"));
+        let text = text.map_err(|error| file_error(&config, std::io::Error::other(error)))?;
         write(&format!("{role}.yaml"), &text)?;
     }
     Ok(())
 }
 
+/// The configuration of a role's process. All processes know the ports of all roles.
 fn configuration(
     role: Role,
     ports: &BTreeMap<Role, RolePorts>,
     postgres_port: u16,
     history_shards: u32,
     dynamic_config: &Path,
-) -> String {
-    let store = |name: &str, database: &str| {
-        format!(
-            "    {name}:
-      sql:
-        pluginName: postgres12
-        databaseName: {database}
-        connectAddr: 127.0.0.1:{postgres_port}
-        connectProtocol: tcp
-        user: {USER}
-        password: ''
-        maxConns: 20
-        maxIdleConns: 20
-        maxConnLifetime: 1h
-"
-        )
+) -> Result<String, minijinja::Error> {
+    let services: BTreeMap<&str, &RolePorts> = ports.iter().map(|(role, ports)| (role.name(), ports)).collect();
+    let services = minijinja::Value::from(minijinja::value::Serde(services));
+    let values = minijinja::context! {
+        history_shards,
+        postgres_port,
+        user => USER,
+        metrics_port => ports[&role].metrics,
+        services,
+        dynamic_config => dynamic_config.to_string_lossy(),
     };
-    let services: String = ports
-        .iter()
-        .map(|(role, ports)| {
-            format!(
-                "  {role}:
-    rpc:
-      grpcPort: {}
-      membershipPort: {}
-      bindOnLocalHost: true
-",
-                ports.grpc, ports.membership
-            )
-        })
-        .collect();
-    let frontend = ports[&Role::Frontend].grpc;
-    let metrics = ports[&role].metrics;
-    let (default_store, visibility_store) = (store("default", "temporal"), store("visibility", "temporal_visibility"));
-    format!(
-        "log:
-  stdout: true
-  level: warn
-persistence:
-  defaultStore: default
-  visibilityStore: visibility
-  numHistoryShards: {history_shards}
-  datastores:
-{default_store}{visibility_store}global:
-  membership:
-    maxJoinDuration: 30s
-    broadcastAddress: 127.0.0.1
-  metrics:
-    prometheus:
-      timerType: histogram
-      listenAddress: 127.0.0.1:{metrics}
-services:
-{services}clusterMetadata:
-  enableGlobalNamespace: false
-  failoverVersionIncrement: 10
-  masterClusterName: active
-  currentClusterName: active
-  clusterInformation:
-    active:
-      enabled: true
-      initialFailoverVersion: 1
-      rpcName: frontend
-      rpcAddress: 127.0.0.1:{frontend}
-dcRedirectionPolicy:
-  policy: noop
-publicClient:
-  hostPort: 127.0.0.1:{frontend}
-archival:
-  history:
-    state: disabled
-  visibility:
-    state: disabled
-dynamicConfigClient:
-  filepath: {}
-  pollInterval: 5s
-",
-        dynamic_config.display()
-    )
+    minijinja::Environment::new().render_str(CONFIGURATION, values)
 }

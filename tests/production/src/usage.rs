@@ -17,6 +17,7 @@ pub struct Usage {
 
 impl Usage {
     /// What was used between `earlier` and this reading. A value that shrank counts as 0.
+    #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let numbers = |now: &BTreeMap<String, u64>, before: &BTreeMap<String, u64>| {
             now.iter()

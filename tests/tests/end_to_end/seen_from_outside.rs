@@ -138,7 +138,7 @@ async fn look() -> Seen {
     let namespace = bed.namespace().to_owned();
     drop((worker, gateway));
     bed.stop().await;
-    Seen { logs, metrics, spans, at_hss, watched, numbers, namespace }
+    Seen { logs, namespace, metrics, spans, at_hss, watched, numbers }
 }
 
 /// The settings of the testbed as a file for processes.
