@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use crate::error::ProductionServerError;
 
-/// The version of the Temporal server that is built. `deploy/compose.yaml` uses the same (a test compares them).
+/// The version of the Temporal server that is built.
 pub const SERVER_VERSION: &str = "1.32.2";
 
 const GO_IS_MISSING: ProductionServerError = ProductionServerError::Missing {
@@ -37,15 +37,6 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// Whether this machine has Go and PostgreSQL, without building anything.
-    ///
-    /// # Errors
-    /// [`ProductionServerError::Missing`] with what to install.
-    pub async fn check() -> Result<(), ProductionServerError> {
-        find_go().await?;
-        find_postgres().map(drop)
-    }
-
     /// Finds PostgreSQL, and the Temporal server in Interlock's cache. If the server is not there, it is built: about 7 minutes of CPU time.
     /// `say` is told so. Of several processes, one builds and the others wait.
     ///
@@ -88,7 +79,8 @@ async fn build(directory: &Path) -> Result<(), ProductionServerError> {
     let module = PathBuf::from(module["Dir"].as_str().unwrap_or_default());
     let partial = directory.join(".schema");
     let mut copy = Command::new("cp");
-    copy.args(["-r", "--no-preserve=mode"]).arg(module.join("schema/postgresql/v12")).arg(&partial);
+    // "-T": into what an interrupted build may have left, not beneath it.
+    copy.args(["-rT", "--no-preserve=mode"]).arg(module.join("schema/postgresql/v12")).arg(&partial);
     output(&mut copy, "copying the server's schemas").await?;
     let schemas = directory.join("schema");
     std::fs::rename(&partial, &schemas).map_err(|source| ProductionServerError::File { path: schemas, source })
