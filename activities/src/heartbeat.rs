@@ -1,10 +1,11 @@
 //! Heartbeats of a call in flight, and the state that they carry to the next attempt.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use interlock_domain::attempt::{Left, LeftBy};
+use interlock_domain::attempt::{Left, LeftBy, LeftWithJob, calls_before};
 use interlock_domain::ids::Timestamp;
 use temporalio_sdk::activities::ActivityContext;
 
@@ -15,17 +16,39 @@ const EVERY: Duration = Duration::from_secs(5);
 pub(crate) struct Trace<'a> {
     context: &'a ActivityContext,
     left: Mutex<Option<LeftBy>>,
+    /// The job that the target accepted.
+    job: Mutex<Option<String>>,
+    /// How often the request was sent, by this attempt and those before it.
+    calls: AtomicU32,
 }
 
 impl<'a> Trace<'a> {
     pub(crate) fn new(context: &'a ActivityContext) -> Self {
-        Self { context, left: Mutex::new(None) }
+        let kept = left_before(context);
+        let calls = calls_before(context.info().attempt, kept.as_ref().map(|kept| kept.left));
+        let job = kept.and_then(|kept| kept.job);
+        Self { context, left: Mutex::new(None), job: Mutex::new(job), calls: AtomicU32::new(calls) }
+    }
+
+    /// The target accepted the call as this job.
+    pub(crate) fn keep_job(&self, job: String) {
+        *self.job.lock().unwrap_or_else(PoisonError::into_inner) = Some(job);
+    }
+
+    /// The request is sent now.
+    pub(crate) fn called(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often the request was sent, by this attempt and those before it, as far as is known.
+    pub(crate) fn calls(&self) -> u32 {
+        self.calls.load(Ordering::Relaxed)
     }
 
     /// Records the state that would be left behind if the attempt ended now. It reaches the server with the attempt's failure and with
     /// the next heartbeat. If this attempt is over, `next_at` is the time for which the next one must be scheduled.
     pub(crate) async fn leave(&self, left: Left, next_at: Option<Timestamp>) {
-        let left = LeftBy { attempt: self.context.info().attempt, left, next_at };
+        let left = LeftBy { attempt: self.context.info().attempt, left, next_at, calls: Some(self.calls()) };
         *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
         self.beat().await;
     }
@@ -33,6 +56,11 @@ impl<'a> Trace<'a> {
     /// Sends a heartbeat.
     async fn beat(&self) {
         let left = *self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = left.map(|left| {
+            let is_job = matches!(left.left, Left::Accepted { .. });
+            let job = self.job.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(|_| is_job);
+            LeftWithJob { left, job }
+        });
         if let Err(error) = self.context.record_heartbeat(left).await {
             tracing::error!(%error, "cannot write a heartbeat");
         }
@@ -51,8 +79,8 @@ impl<'a> Trace<'a> {
 }
 
 /// What earlier attempts left behind, if it is known.
-pub(crate) fn left_before(context: &ActivityContext) -> Option<LeftBy> {
-    match context.heartbeat_details().deserialize::<Option<LeftBy>>() {
+pub(crate) fn left_before(context: &ActivityContext) -> Option<LeftWithJob> {
+    match context.heartbeat_details().deserialize::<Option<LeftWithJob>>() {
         Ok(left) => left.flatten(),
         Err(error) => {
             // Written by another version or in another language: treated as if nothing were known.

@@ -97,7 +97,7 @@ impl Reached {
         match became {
             Line::Seeded => tally.seeded += 1,
             Line::Unchanged => tally.unchanged += 1,
-            Line::Refused(Rejection { code, detail }) => {
+            Line::Refused(Rejection { code, detail, .. }) => {
                 let is_conflict = code == ErrorCode::LeaseHeld || code == ErrorCode::LeaseMovedOn;
                 *(if is_conflict { &mut tally.conflicts } else { &mut tally.bad }) += 1;
                 self.report.problem(LineProblem { line, code, detail });

@@ -31,7 +31,7 @@ pub(crate) async fn look_up(
         Err(error) => return Err(again(ErrorCode::TargetUnknown.as_str(), error.to_string(), None)),
     };
     let breaker = worker.breakers.of(&authority.target);
-    let asked = breaker.call(adapter.find_holder(&tenant, &resource));
+    let asked = breaker.call(&resource, &adapter, adapter.find_holder(&tenant, &resource));
     let Ok(answer) = Trace::new(context).alive(asked).await else {
         let detail = "The target is not called at the moment: too many calls to it failed in a row.";
         return Err(again("unavailable", detail, Some(breaker.open_for())));

@@ -27,9 +27,14 @@ pub(crate) async fn probe(worker: &WorkerContext, probe: TargetProbe) -> ProbeAn
 /// The meaning of the answer. A target that refuses the question is up.
 fn found(answer: Result<(), Outcome>) -> Finding {
     match answer {
-        Ok(()) | Err(Outcome::Done | Outcome::AlreadyDone | Outcome::InUse { .. } | Outcome::Throttled { .. }) => {
-            Finding::Up
-        }
+        Ok(())
+        | Err(
+            Outcome::Done
+            | Outcome::AlreadyDone
+            | Outcome::Accepted { .. }
+            | Outcome::InUse { .. }
+            | Outcome::Throttled { .. },
+        ) => Finding::Up,
         Err(Outcome::Unavailable { detail, .. } | Outcome::Transient { detail } | Outcome::Ambiguous { detail }) => {
             Finding::Down { detail }
         }

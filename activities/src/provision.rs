@@ -1,12 +1,16 @@
 //! One attempt of one step at its target. [`interlock_domain::attempt`] decides what it does about earlier attempts.
 
+use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use interlock_adapters::{Adapter, Call, OnAmbiguous as AdapterOnAmbiguous, Verification};
 use interlock_domain::attempt::{
-    AfterCall, AfterVerification, Capabilities, INTERRUPTED, Left, MaySend, Move, OnAmbiguous, READ_BACK, ReadBack,
-    Situation, TOO_LATE, after_call, after_verification, first_move, left_just_before, may_send, not_let_through,
+    ATTEMPT_CLASSES, AfterCall, AfterVerification, Capabilities, INTERRUPTED, Left, MaySend, Move, OnAmbiguous,
+    READ_BACK, ReadBack, Situation, TOO_LATE, after_call, after_poll, after_verification, first_move, left_just_before,
+    may_send, not_let_through,
 };
+use interlock_domain::callback::{CallPlace, WorkflowRun};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{ResourceId, Timestamp};
 use interlock_domain::message::ProvisionRequest;
@@ -16,7 +20,7 @@ use interlock_domain::retry::{RetryPolicy, Wait};
 use temporalio_sdk::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
-use crate::breaker::Breaker;
+use crate::breaker::{Breaker, LetsNothingThrough, SpeaksOfTarget};
 use crate::clock::{millis, now, timestamp};
 use crate::heartbeat::{Trace, left_before};
 use crate::rights::{self, Found, Ledger};
@@ -29,7 +33,7 @@ const WAIT_MAX: Duration = Duration::from_secs(90);
 /// The pause before an attempt that does not need to wait.
 const MOMENT: Duration = Duration::from_millis(50);
 
-/// Runs one attempt.
+/// Runs one attempt. Returns the outcome, and how often the request was sent by this attempt and those before it.
 ///
 /// # Errors
 /// A retryable failure if another attempt must be made. Its type is the outcome class.
@@ -37,7 +41,7 @@ pub(crate) async fn provision(
     worker: &WorkerContext,
     context: &ActivityContext,
     request: ProvisionRequest,
-) -> Result<Outcome, ActivityError> {
+) -> Result<(Outcome, u32), ActivityError> {
     let adapter = match worker.adapters.get(&request.target) {
         Ok(adapter) => adapter,
         Err(error) => {
@@ -52,7 +56,8 @@ pub(crate) async fn provision(
     };
     let breaker = worker.breakers.of(&request.target);
     let (target, began) = (request.target.clone(), Instant::now());
-    let attempt = ProvisionAttempt::of(context, adapter.as_ref(), &worker.entities, breaker, request);
+    let mut attempt = ProvisionAttempt::of(context, &adapter, &worker.entities, breaker, request);
+    attempt.call.callback_url = worker.callbacks.as_ref().and_then(|callbacks| callbacks.of(&place_of(context)));
     let ended = attempt.trace.alive(attempt.carry_out()).await;
     let (outcome, took_ms) = (class_of(&ended), millis(began.elapsed()));
     if matches!(&ended, Ok(outcome) if outcome.is_effective()) {
@@ -61,18 +66,29 @@ pub(crate) async fn provision(
         tracing::info!(outcome, took_ms, "an attempt ended");
     }
     worker.observer.observe(&Observation::StepAttempted { target, outcome, took_ms });
-    ended
+    ended.map(|outcome| (outcome, attempt.trace.calls()))
+}
+
+/// The place of this call in Temporal.
+fn place_of(context: &ActivityContext) -> CallPlace {
+    let info = context.info();
+    // The SDK says that a standalone activity belongs to a workflow without a name.
+    let workflow_id = info.workflow_id.clone().filter(|id| !id.is_empty());
+    let run = workflow_id.zip(info.workflow_run_id.clone());
+    CallPlace {
+        namespace: info.namespace.clone(),
+        workflow: run.map(|(workflow_id, run_id)| WorkflowRun { workflow_id, run_id }),
+        activity_id: info.activity_id.clone(),
+    }
 }
 
 /// The outcome of an attempt, in one of a few words.
 fn class_of(ended: &Result<Outcome, ActivityError>) -> &'static str {
-    const RETRIED: [&str; 9] =
-        ["transient", "throttled", "unavailable", "ambiguous", "unclear", "settling", READ_BACK, INTERRUPTED, TOO_LATE];
     match ended {
         Ok(outcome) => outcome.class(),
         Err(ActivityError::Application(failure)) => {
             let class = failure.type_name().unwrap_or_default();
-            RETRIED.into_iter().find(|known| *known == class).unwrap_or("other")
+            ATTEMPT_CLASSES.into_iter().find(|known| *known == class).unwrap_or("other")
         }
         Err(_) => "other",
     }
@@ -81,7 +97,7 @@ fn class_of(ended: &Result<Outcome, ActivityError>) -> &'static str {
 /// One attempt.
 struct ProvisionAttempt<'a> {
     context: &'a ActivityContext,
-    adapter: &'a dyn Adapter,
+    adapter: &'a Arc<dyn Adapter>,
     ledger: &'a dyn Ledger,
     breaker: Breaker,
     capabilities: Capabilities,
@@ -91,6 +107,8 @@ struct ProvisionAttempt<'a> {
     situation: Situation,
     retry: RetryPolicy,
     trace: Trace<'a>,
+    /// The job as which the target accepted the call in an earlier attempt.
+    job: Option<String>,
     /// When the attempt began: the server's time, and a local clock to measure from.
     started_at: Timestamp,
     began: Instant,
@@ -99,18 +117,22 @@ struct ProvisionAttempt<'a> {
 impl<'a> ProvisionAttempt<'a> {
     fn of(
         context: &'a ActivityContext,
-        adapter: &'a dyn Adapter,
+        adapter: &'a Arc<dyn Adapter>,
         ledger: &'a dyn Ledger,
         breaker: Breaker,
         request: ProvisionRequest,
     ) -> Self {
         let info = context.info();
         let now = now();
+        let (left, job) = left_before(context).map(|kept| (kept.left, kept.job)).unzip();
+        let job = job.flatten();
+        // Without its job, an accepted call is in doubt like any other.
+        let left = left.filter(|left| job.is_some() || !matches!(left.left, Left::Accepted { .. }));
         let situation = Situation {
             attempt: info.attempt,
             maybe_sent: request.maybe_sent,
             has_details: !context.heartbeat_details().raw().is_empty(),
-            left: left_before(context),
+            left,
             first_scheduled_at: info.scheduled_time.map(timestamp),
             scheduled_at: info.current_attempt_scheduled_time.or(info.scheduled_time).map_or(now, timestamp),
             started_at: info.started_time.map_or(now, timestamp),
@@ -118,7 +140,7 @@ impl<'a> ProvisionAttempt<'a> {
             expires_at: request.expires_at,
             now,
         };
-        let capabilities = capabilities(adapter, &request.operation);
+        let capabilities = capabilities(adapter.as_ref(), &request.operation);
         let call = Call {
             tenant: request.tenant,
             order: request.order,
@@ -129,6 +151,7 @@ impl<'a> ProvisionAttempt<'a> {
             epoch: request.epoch,
             epochs: request.epochs,
             attempt: info.attempt,
+            callback_url: None,
             timeout: Duration::from_millis(request.attempt_timeout_ms),
         };
         Self {
@@ -142,6 +165,7 @@ impl<'a> ProvisionAttempt<'a> {
             situation,
             retry: request.retry,
             trace: Trace::new(context),
+            job,
             started_at: situation.started_at,
             began: Instant::now(),
         }
@@ -153,6 +177,7 @@ impl<'a> ProvisionAttempt<'a> {
             Move::Send => (0, false),
             Move::SendLater { wait_ms } => (wait_ms, false),
             Move::Verify { wait_ms } => (wait_ms, true),
+            Move::Poll { since } => return self.poll(since).await,
         };
         // The next attempt waits until the time in which this attempt may send is over.
         let deadline = self.situation.deadline();
@@ -178,6 +203,29 @@ impl<'a> ProvisionAttempt<'a> {
             MaySend::TooLate => {
                 let detail = "The attempt ran out of time before its call was sent.";
                 Err(self.again(Left::Settled, TOO_LATE, detail, Wait::Pause).await)
+            }
+        }
+    }
+
+    /// Asks about the job as which the target accepted the call.
+    async fn poll(&self, since: Timestamp) -> Result<Outcome, ActivityError> {
+        let job = self.job.as_deref().unwrap_or_default();
+        let Ok(answer) = self.through_breaker(self.adapter.poll(&self.call, job)).await else {
+            return Err(self.not_let_through(false).await);
+        };
+        self.conclude(after_poll(answer, job, since, &self.capabilities, now())).await
+    }
+
+    /// Ends the attempt as a call or an answer about its job demands.
+    async fn conclude(&self, after: AfterCall) -> Result<Outcome, ActivityError> {
+        match after {
+            AfterCall::Report(outcome) => Ok(outcome),
+            AfterCall::Retry { left, wait, outcome } => {
+                if let Outcome::Accepted { job, .. } = &outcome {
+                    self.trace.keep_job(job.clone());
+                }
+                let detail = serde_json::to_string(&outcome).unwrap_or_else(|_| outcome.class().to_owned());
+                Err(self.again(left, outcome.class(), detail, wait).await)
             }
         }
     }
@@ -220,19 +268,25 @@ impl<'a> ProvisionAttempt<'a> {
 
     /// Reads back the effect of an earlier request. Returns its outcome, or `None` if the request must be sent.
     async fn settle(&self) -> Result<Option<Outcome>, ActivityError> {
-        let Ok(verification) = self.breaker.call(self.adapter.verify(&self.call)).await else {
+        let Ok(verification) = self.through_breaker(self.adapter.verify(&self.call)).await else {
             return Err(self.not_let_through(false).await);
         };
         let read_back = match verification {
             Verification::Applied => ReadBack::Applied,
             Verification::NotApplied => ReadBack::NotApplied,
             Verification::InUse { holder } => ReadBack::InUse { holder },
+            Verification::Accepted { job } => ReadBack::Accepted { job },
             Verification::Unclear { detail } => ReadBack::Unclear { detail },
         };
         let is_expired = self.situation.expires_at.is_some_and(|at| now() >= at);
         match after_verification(read_back, is_expired) {
             AfterVerification::Report(outcome) => Ok(Some(outcome)),
             AfterVerification::Send => Ok(None),
+            AfterVerification::Poll { job } => {
+                let detail = "The target works on the call as a job.".to_owned();
+                let outcome = Outcome::Accepted { job, poll_after_ms: None, detail };
+                self.conclude(after_call(outcome, &self.capabilities, now())).await.map(Some)
+            }
             AfterVerification::AskAgain { detail } => {
                 // The earlier request can no longer take effect, so the next attempt need not wait.
                 let left = Left::MaybeSent { until: self.landing_by(Duration::ZERO) };
@@ -247,8 +301,8 @@ impl<'a> ProvisionAttempt<'a> {
         if self.unproven.is_empty() {
             return Ok(None);
         }
-        let looked = rights::look(self.ledger, self.adapter, &self.call, &self.unproven);
-        let Ok(found) = self.breaker.call(looked).await else {
+        let looked = rights::look(self.ledger, self.adapter.as_ref(), &self.call, &self.unproven);
+        let Ok(found) = self.through_breaker(looked).await else {
             return Err(self.not_let_through(is_read_back).await);
         };
         let earlier = left_just_before(&self.situation).unwrap_or(Left::Settled);
@@ -269,21 +323,21 @@ impl<'a> ProvisionAttempt<'a> {
         let call = async {
             let left_ms = u64::try_from(deadline.0.saturating_sub(now().0)).unwrap_or(0);
             let call = Call { timeout: self.call.timeout.min(Duration::from_millis(left_ms)), ..self.call.clone() };
+            self.trace.called();
             let called = tokio::time::timeout(call.timeout + OVERRUN, self.adapter.call(&call)).await;
             called.unwrap_or_else(|_| Outcome::Ambiguous {
                 detail: "The adapter did not respond before the attempt's timeout.".to_owned(),
             })
         };
-        let Ok(outcome) = self.breaker.call(call).await else {
+        let Ok(outcome) = self.through_breaker(call).await else {
             return Err(self.not_let_through(is_read_back).await);
         };
-        match after_call(outcome, &self.capabilities, now()) {
-            AfterCall::Report(outcome) => Ok(outcome),
-            AfterCall::Retry { left, wait, outcome } => {
-                let detail = serde_json::to_string(&outcome).unwrap_or_else(|_| outcome.class().to_owned());
-                Err(self.again(left, outcome.class(), detail, wait).await)
-            }
-        }
+        self.conclude(after_call(outcome, &self.capabilities, now())).await
+    }
+
+    /// Makes a call of this order through the breaker.
+    async fn through_breaker<T: SpeaksOfTarget>(&self, call: impl Future<Output = T>) -> Result<T, LetsNothingThrough> {
+        self.breaker.call(&self.call.order, self.adapter, call).await
     }
 
     /// The target counts as down in this process: the step returns to its queue and waits there without attempts.

@@ -39,7 +39,7 @@ mod tests {
             _context: ActivityContext,
             _request: ProvisionRequest,
         ) -> Result<ProvenOutcome, ActivityError> {
-            Ok(ProvenOutcome { outcome: Outcome::Done, proof: None })
+            Ok(ProvenOutcome { outcome: Outcome::Done, proof: None, calls: None })
         }
     }
 

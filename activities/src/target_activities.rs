@@ -29,7 +29,7 @@ impl AtTargets {
         let (span, proof) = (spans::provision(&request, context.info().attempt), request.proof);
         let attempted =
             trace_context::within(span, request.trace_parent, provision::provision(&self.0, &context, request)).await;
-        attempted.map(|outcome| ProvenOutcome { outcome, proof })
+        attempted.map(|(outcome, calls)| ProvenOutcome { outcome: outcome.kept(), proof, calls: Some(calls) })
     }
 
     /// Asks the authority who has a resource.
@@ -41,6 +41,6 @@ impl AtTargets {
     ) -> Result<ProvenHolderAnswer, ActivityError> {
         let (span, proof) = (spans::look_up(&question, context.info().attempt), question.proof);
         let answered = look_up::look_up(&self.0, &context, question).instrument(span).await;
-        answered.map(|answer| ProvenHolderAnswer { answer, proof })
+        answered.map(|answer| ProvenHolderAnswer { answer: answer.kept(), proof })
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use interlock_adapters::AdapterRegistry;
 use interlock_client::{EntityClient, TargetClient};
+use interlock_domain::callback::CallbackUrls;
 use interlock_domain::catalog::Catalog;
 use interlock_domain::ids::TargetId;
 use interlock_domain::limits::EntityLimits;
@@ -33,6 +34,8 @@ pub struct WorkerContext {
     /// Whether plans keep their claims. Without them every order proceeds at once. A demonstration uses this to show the harm, and a
     /// test uses it to test the tests.
     pub leases: bool,
+    /// Where targets can report the end of a job; none if they are only asked.
+    pub callbacks: Option<Arc<CallbackUrls>>,
     /// Which resource queues recently left a claim without an answer.
     pub(crate) answers: Arc<AnswerMemory>,
     /// Receives observations, for metrics.
@@ -61,6 +64,7 @@ impl WorkerContext {
             proving: Arc::new(proving),
             limits,
             leases: true,
+            callbacks: None,
             answers: Arc::default(),
             observer,
             breakers,
@@ -72,6 +76,12 @@ impl WorkerContext {
     pub fn watched_by(self, observer: Arc<dyn Observer>) -> Self {
         let breakers = Arc::new(Breakers::new(Reporter::new(self.targets.clone(), Arc::clone(&observer))));
         Self { observer, breakers, ..self }
+    }
+
+    /// The same; targets can report the end of a job to these URLs.
+    #[must_use]
+    pub fn with_callbacks(self, callbacks: Option<CallbackUrls>) -> Self {
+        Self { callbacks: callbacks.map(Arc::new), ..self }
     }
 
     /// The same, without leases.

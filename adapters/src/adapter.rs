@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use interlock_domain::attempt::JobAnswer;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{Epoch, OrderId, ResourceId, ResourceKind, TargetId, TenantId};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
@@ -35,6 +36,8 @@ pub struct Call {
     pub epochs: BTreeMap<ResourceId, Epoch>,
     /// The number of this attempt, from 1.
     pub attempt: u32,
+    /// Where the target can report that a job is over, if such reports are configured.
+    pub callback_url: Option<String>,
     /// The time limit of the whole attempt. No write may begin after it.
     pub timeout: Duration,
 }
@@ -98,6 +101,9 @@ pub struct Capabilities {
     pub max_apply_delay: Duration,
 }
 
+/// The longest name of a job, in bytes. A longer one cannot be kept.
+pub(crate) const JOB_BYTES_MAX: usize = 500;
+
 /// The result of reading back a call that may or may not have taken effect.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "verification", rename_all = "snake_case")]
@@ -111,6 +117,11 @@ pub enum Verification {
         /// The holder, in the target's terms, if the target names it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         holder: Option<String>,
+    },
+    /// It is a job that the target works on.
+    Accepted {
+        /// The target's name for the job.
+        job: String,
     },
     /// Unknown for now: read back again, or let a person decide.
     Unclear {
@@ -158,6 +169,13 @@ pub trait Adapter: Send + Sync {
     /// Call this only after `max_apply_delay` has passed since the attempt, with the same data and key. All its requests together may
     /// take the call's `timeout`.
     async fn verify(&self, call: &Call) -> Verification;
+
+    /// Asks about the job as which the target accepted this call ([`Outcome::Accepted`]). It changes nothing at the target. All its
+    /// requests together may take the call's `timeout`.
+    async fn poll(&self, call: &Call, job: &str) -> JobAnswer {
+        let _ = call;
+        JobAnswer::Unknown { detail: format!("this adapter cannot ask about the job '{job}'") }
+    }
 
     /// Returns the holder that the target has registered for a resource. `tenant` is the tenant that asks.
     ///

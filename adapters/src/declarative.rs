@@ -10,6 +10,7 @@
 
 mod attempt;
 mod auth;
+mod bounded_text;
 mod class;
 mod condition;
 mod connector;
@@ -25,6 +26,7 @@ mod scope;
 mod secret;
 mod shipped;
 mod status_set;
+pub(crate) mod success;
 mod template;
 mod template_names;
 mod variables;
@@ -35,18 +37,20 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use http::HeaderMap;
+use interlock_domain::attempt::JobAnswer;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::{ResourceId, TargetId, TenantId};
+use interlock_domain::ids::{ResourceId, ResourceKind, TargetId, TenantId};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use interlock_domain::toml_text::TomlFault;
+use secrecy::SecretString;
 
 use crate::adapter::{Adapter, Call, Capabilities, Verification};
 use crate::error::RegistryError;
-use crate::exchange::{Exchange, authentication_headers};
+use crate::exchange::{Exchange, Line, authentication_headers};
 use crate::release;
-use crate::settings::{Authentication, TargetSettings};
+use crate::settings::{AdapterKind, Authentication, TargetSettings};
 use attempt::Attempt;
-use auth::Auth;
+use auth::AuthKind;
 use connector::Connector;
 use credentials::Credentials;
 use interpretation::Interpretation;
@@ -70,6 +74,23 @@ pub fn operations(text: &str) -> Result<Vec<String>, Vec<TomlFault>> {
     Ok(Connector::parse(text)?.operations.into_keys().collect())
 }
 
+/// The kinds of resources of which an adapter file can tell who has one, sorted.
+///
+/// # Errors
+/// As [`check`].
+pub fn holder_kinds(text: &str) -> Result<Vec<ResourceKind>, Vec<TomlFault>> {
+    Ok(Connector::parse(text)?.find_holder.into_keys().collect())
+}
+
+/// The same for the file of a target; none if the target has no such file, or the file cannot be read.
+pub fn holder_kinds_of(target: &TargetId, settings: &TargetSettings) -> Option<Vec<ResourceKind>> {
+    if settings.adapter != AdapterKind::Declarative {
+        return None;
+    }
+    let (_, text) = read_file(target, settings.file.as_deref()).ok()?;
+    holder_kinds(&text).ok()
+}
+
 /// Calls one target as a file describes.
 pub struct DeclarativeAdapter {
     target: TargetId,
@@ -79,6 +100,8 @@ pub struct DeclarativeAdapter {
     credentials: Credentials,
     request_timeout: Duration,
     max_apply_delay: Option<Duration>,
+    /// Whether the target is told where to report the end of a job.
+    callbacks: bool,
 }
 
 impl DeclarativeAdapter {
@@ -90,19 +113,22 @@ impl DeclarativeAdapter {
         let (name, text) = read_file(target, settings.file.as_deref())?;
         let connector = Connector::parse(&text).map_err(|faults| RegistryError::AdapterFileFaults {
             target: target.clone(),
-            file: name,
+            file: name.clone(),
             faults,
         })?;
+        if settings.callbacks && !text.contains("callback_url") {
+            return Err(RegistryError::CallbacksUnused { target: target.clone(), file: name });
+        }
         let parameters = merge(target, &connector.parameters, &settings.parameters)?;
         let auth = match (&settings.auth, &connector.auth) {
             (Authentication::None, Some(auth)) => auth.clone(),
-            (Authentication::None, None) => Auth::None,
-            (given, _) => Auth::Given(authentication_headers(target, given)?),
+            (Authentication::None, None) => AuthKind::None.into(),
+            (given, _) => AuthKind::Given(authentication_headers(target, given)?).into(),
         };
-        let tls = || connector.tls.resolve().map_err(|detail| RegistryError::Secret { target: target.clone(), detail });
-        let (base_url, connect_timeout) = (settings.address(target)?, settings.connect_timeout);
-        let exchange = Exchange::open(target, base_url.clone(), connect_timeout, HeaderMap::new(), tls()?)?;
-        let credentials = Credentials::new(target, auth, base_url, connect_timeout, tls()?)?;
+        let tls = connector.tls.resolve();
+        let tls = tls.map_err(|detail| RegistryError::Secret { target: target.clone(), detail })?;
+        let exchange = Exchange::open(Line::of(target, settings)?, HeaderMap::new(), &tls)?;
+        let credentials = Credentials::new(auth, &Line::of(target, settings)?, &tls)?;
         Ok(Self {
             target: target.clone(),
             parameters,
@@ -110,8 +136,14 @@ impl DeclarativeAdapter {
             credentials,
             request_timeout: settings.timeout,
             max_apply_delay: settings.max_apply_delay,
+            callbacks: settings.callbacks,
             connector,
         })
+    }
+
+    fn variables_of(&self, call: &Call) -> variables::Variables {
+        let callback_url = call.callback_url.as_deref().filter(|_| self.callbacks);
+        variables::of_call(call, callback_url, &self.parameters)
     }
 
     fn can_find_holder(&self, resource: &ResourceId) -> bool {
@@ -124,7 +156,14 @@ impl DeclarativeAdapter {
             credentials: &self.credentials,
             request_timeout: self.request_timeout,
             deadline: Instant::now() + timeout,
+            secrets: Vec::new(),
         }
+    }
+
+    /// An attempt at a call. The call's URL for call backs is a secret, which outcomes must not quote.
+    fn attempt_of(&self, call: &Call) -> Attempt<'_> {
+        let callback_url = call.callback_url.as_deref().filter(|_| self.callbacks);
+        Attempt { secrets: callback_url.map(SecretString::from).into_iter().collect(), ..self.attempt(call.timeout) }
     }
 }
 
@@ -178,9 +217,12 @@ impl Adapter for DeclarativeAdapter {
                 detail: format!("the target's adapter file does not have the operation '{}'", call.operation),
             };
         };
-        let variables = variables::of_call(call, &self.parameters);
+        let variables = self.variables_of(call);
         let begun = Instant::now();
-        let mut outcome = self.attempt(call.timeout).carry_out(&operation.flow, &variables).await;
+        let mut outcome = self.attempt_of(call).carry_out(&operation.flow, &variables).await;
+        if let (Outcome::Accepted { poll_after_ms, .. }, Some(poll)) = (&mut outcome, &operation.poll) {
+            poll_after_ms.get_or_insert(poll.every.as_millis().try_into().unwrap_or(u64::MAX));
+        }
         if operation.releases {
             outcome = release::confirm(self, call, outcome, begun, |resource| self.can_find_holder(resource)).await;
         }
@@ -194,17 +236,37 @@ impl Adapter for DeclarativeAdapter {
         let Some((operation, question)) = question else {
             return Verification::Unclear { detail: "this operation cannot be read back".to_owned() };
         };
-        let (begun, variables) = (Instant::now(), variables::of_call(call, &self.parameters));
-        let verification = match self.attempt(call.timeout).ask(question, &variables).await {
+        let (begun, variables) = (Instant::now(), self.variables_of(call));
+        let verification = match self.attempt_of(call).ask(question, &variables).await {
             Ok((interpretation, _)) => interpretation.into_verification(),
             Err(outcome) => {
-                Verification::Unclear { detail: format!("the read-back request failed: {}", outcome.class()) }
+                Verification::Unclear { detail: format!("the call cannot be read back: {}", outcome.words()) }
             }
         };
         if !operation.releases {
             return verification;
         }
         release::confirm_read_back(self, call, verification, begun, |resource| self.can_find_holder(resource)).await
+    }
+
+    async fn poll(&self, call: &Call, job: &str) -> JobAnswer {
+        let operation = self.connector.operations.get(&call.operation);
+        let Some((operation, poll)) = operation.and_then(|operation| Some((operation, operation.poll.as_ref()?)))
+        else {
+            return JobAnswer::Unknown { detail: "the adapter file does not say how to ask about a job".to_owned() };
+        };
+        let (begun, variables) = (Instant::now(), self.variables_of(call).with_job(job));
+        let answer = match self.attempt_of(call).ask(&poll.question, &variables).await {
+            Ok((interpretation, _)) => interpretation.into_job_answer(poll.every),
+            Err(outcome) => JobAnswer::NotTold(outcome),
+        };
+        match answer {
+            JobAnswer::Ended(outcome) if operation.releases => {
+                let is_known = |resource: &ResourceId| self.can_find_holder(resource);
+                JobAnswer::Ended(release::confirm(self, call, outcome, begun, is_known).await)
+            }
+            answer => answer,
+        }
     }
 
     async fn find_holder(&self, _tenant: &TenantId, resource: &ResourceId) -> Result<HolderAnswer, Outcome> {

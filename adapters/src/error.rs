@@ -34,6 +34,14 @@ pub enum RegistryError {
         /// The target.
         target: TargetId,
     },
+    /// The condition for a success is invalid.
+    #[error("target '{target}': 'success' in [targets.{target}] is invalid: {}", first(faults))]
+    Success {
+        /// The target.
+        target: TargetId,
+        /// All of its faults.
+        faults: Vec<TomlFault>,
+    },
     /// A secret or header name has characters that HTTP headers cannot contain.
     #[error(
         "target '{target}': its auth contains characters that an HTTP header cannot carry; check [targets.{target}] \
@@ -64,6 +72,17 @@ pub enum RegistryError {
         file: String,
         /// All of its faults.
         faults: Vec<TomlFault>,
+    },
+    /// The settings promise the target URLs for call backs, and its adapter file does not send them.
+    #[error(
+        "target '{target}': callbacks = true in [targets.{target}], and its adapter file '{file}' never uses callback_url; \
+         remove the setting, or send the URL with the requests"
+    )]
+    CallbacksUnused {
+        /// The target.
+        target: TargetId,
+        /// The file.
+        file: String,
     },
     /// A parameter of the adapter file has no value, or the settings give one that the file does not declare.
     #[error("target '{target}': {detail}; see [targets.{target}.parameters]")]
@@ -106,9 +125,11 @@ impl RegistryError {
             Self::BaseUrl { .. } => ErrorCode::TargetBaseUrlInvalid,
             Self::BaseUrlMissing { .. } => ErrorCode::TargetBaseUrlMissing,
             Self::NotVerified { .. } => ErrorCode::TargetNotVerified,
+            Self::Success { .. } => ErrorCode::TargetSuccessInvalid,
             Self::Authentication { .. } => ErrorCode::TargetAuthInvalid,
             Self::AdapterFile { .. } => ErrorCode::TargetAdapterFileMissing,
             Self::AdapterFileFaults { .. } => ErrorCode::TargetAdapterFileFaulty,
+            Self::CallbacksUnused { .. } => ErrorCode::SettingInvalid,
             Self::Parameter { .. } => ErrorCode::TargetParameterInvalid,
             Self::Secret { .. } => ErrorCode::TargetSecretMissing,
             Self::Client { .. } => ErrorCode::TargetClientFailed,

@@ -5,28 +5,37 @@
 //! is too long) leave it open.
 
 use std::error::Error as _;
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
 use interlock_domain::outcome::Outcome;
 use interlock_domain::trace_parent::TRACE_PARENT_ATTRIBUTE;
 use reqwest::redirect::Policy;
+use rustls::AlertDescription;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tracing::Instrument;
 use url::Url;
 
+use crate::content::{self, Coding, NotDecoded};
 use crate::error::RegistryError;
 use crate::redaction::Redaction;
+use crate::retry_after::{PauseLimit, RETRY_AFTER, Unit};
 use crate::secret::Secret;
 use crate::settings::{Authentication, TargetSettings};
 use crate::trace_context;
 
 /// The longest answer that is read, in bytes. A page of PyHSS's operation log is much shorter.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How long each request uses a connection of its own after one broke. A target that resets a connection at its second request, for
+/// example, would never get a write after a read-back otherwise.
+const WARY_FOR: Duration = Duration::from_mins(10);
+/// The longest text of a body that is quoted, in characters.
+const QUOTED_CHARS_MAX: usize = 80;
 
 /// Makes ring the TLS cryptography of the process. Call this before an HTTP client is built. Repeated calls do no harm.
 pub fn install_crypto_provider() {
@@ -61,8 +70,43 @@ pub(crate) struct TargetResponse {
     pub(crate) headers: HeaderMap,
     /// The body, if it is JSON.
     pub(crate) body: Option<Value>,
-    /// The raw body.
-    pub(crate) raw: Vec<u8>,
+    /// The body as text, without content codings and byte-order mark.
+    pub(crate) text: String,
+    /// Reads the pauses in it.
+    pub(crate) pauses: Arc<PauseLimit>,
+}
+
+/// What a target's requests have in common, apart from credentials.
+pub(crate) struct Line<'a> {
+    /// The target.
+    pub(crate) target: &'a TargetId,
+    /// Its URL.
+    pub(crate) base_url: Url,
+    /// The time limit of opening a connection.
+    pub(crate) connect_timeout: Duration,
+    /// The longest pause that it can ask for.
+    pub(crate) retry_after_max: Duration,
+}
+
+impl<'a> Line<'a> {
+    /// As the target's settings say.
+    ///
+    /// # Errors
+    /// [`RegistryError::BaseUrlMissing`].
+    pub(crate) fn of(target: &'a TargetId, settings: &TargetSettings) -> Result<Self, RegistryError> {
+        Ok(Self {
+            target,
+            base_url: settings.address(target)?.clone(),
+            connect_timeout: settings.connect_timeout,
+            retry_after_max: settings.retry_after_max,
+        })
+    }
+
+    /// The same to another URL.
+    pub(crate) fn to(&self, base_url: Url) -> Self {
+        let Self { target, connect_timeout, retry_after_max, .. } = *self;
+        Self { target, base_url, connect_timeout, retry_after_max }
+    }
 }
 
 /// What a request may have in addition to [`Request`].
@@ -94,53 +138,71 @@ pub(crate) enum Failure {
     MaybeSent(String),
     /// The target answered, but the answer is too long to read.
     AnswerTooLong(String),
+    /// The target answered, but the answer has a content coding that cannot be undone.
+    AnswerUnreadable(String),
+    /// No request can reach the target before a person corrects this. None was sent.
+    Misconfigured(ErrorCode, String),
 }
 
 /// The HTTP side of one target.
 pub(crate) struct Exchange {
     client: reqwest::Client,
+    /// The same without connections that earlier requests used.
+    fresh: reqwest::Client,
+    /// When a connection broke last.
+    broke_at: Mutex<Option<Instant>>,
     base_url: Url,
     /// The headers of every request.
     headers: HeaderMap,
+    pauses: Arc<PauseLimit>,
 }
 
 impl Exchange {
     /// Prepares the exchange with a target. It opens no connection yet.
     pub(crate) fn new(target: &TargetId, settings: &TargetSettings) -> Result<Self, RegistryError> {
         let headers = authentication_headers(target, &settings.auth)?;
-        Self::open(target, settings.address(target)?.clone(), settings.connect_timeout, headers, Tls::default())
+        Self::open(Line::of(target, settings)?, headers, &Tls::default())
     }
 
     /// Like [`Self::new`], with headers for every request and with certificates.
-    pub(crate) fn open(
-        target: &TargetId,
-        base_url: Url,
-        connect_timeout: Duration,
-        headers: HeaderMap,
-        tls: Tls,
-    ) -> Result<Self, RegistryError> {
+    pub(crate) fn open(line: Line<'_>, headers: HeaderMap, tls: &Tls) -> Result<Self, RegistryError> {
+        let Line { target, base_url, connect_timeout, retry_after_max } = line;
         if !matches!(base_url.scheme(), "http" | "https") || base_url.cannot_be_a_base() {
             return Err(RegistryError::BaseUrl { target: target.clone(), base_url: base_url.to_string() });
         }
         install_crypto_provider();
-        let mut builder = reqwest::Client::builder()
-            .default_headers(headers.clone())
-            .connect_timeout(connect_timeout)
-            // A write that the HTTP client repeats, or follows elsewhere, is a second write.
-            .redirect(Policy::none())
-            // A proxy from the environment would answer in place of the target, and hide whether a request was sent.
-            .no_proxy()
-            .retry(reqwest::retry::never());
-        if let Some(identity) = tls.identity {
-            builder = builder.identity(identity);
-        }
-        if !tls.authorities.is_empty() {
-            builder = builder.tls_certs_only(tls.authorities);
-        }
-        let client = builder
-            .build()
-            .map_err(|error| RegistryError::Client { target: target.clone(), detail: describe(error) })?;
-        Ok(Self { client, base_url, headers })
+        let client = |idle_connections_max| {
+            let mut builder = reqwest::Client::builder()
+                .default_headers(headers.clone())
+                .connect_timeout(connect_timeout)
+                .pool_max_idle_per_host(idle_connections_max)
+                // A write that the HTTP client repeats, or follows elsewhere, is a second write.
+                .redirect(Policy::none())
+                // A proxy from the environment would answer in place of the target, and hide whether a request was sent.
+                .no_proxy()
+                .retry(reqwest::retry::never())
+                // A target is not given up for one header that a strict reader would reject.
+                .http1_ignore_invalid_headers_in_responses(true)
+                .http1_allow_spaces_after_header_name_in_responses(true)
+                .http1_allow_obsolete_multiline_headers_in_responses(true);
+            if let Some(identity) = &tls.identity {
+                builder = builder.identity(identity.clone());
+            }
+            if !tls.authorities.is_empty() {
+                builder = builder.tls_certs_only(tls.authorities.clone());
+            }
+            builder.build().map_err(|error| RegistryError::Client { target: target.clone(), detail: describe(error) })
+        };
+        let pauses = Arc::new(PauseLimit { target: target.to_string(), longest: retry_after_max });
+        let (client, fresh) = (client(usize::MAX)?, client(0)?);
+        Ok(Self { client, fresh, broke_at: Mutex::new(None), base_url, headers, pauses })
+    }
+
+    /// The client for the next request.
+    fn client(&self) -> &reqwest::Client {
+        let broke_at = *self.broke_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_wary = broke_at.is_some_and(|broke_at| broke_at.elapsed() < WARY_FOR);
+        if is_wary { &self.fresh } else { &self.client }
     }
 
     /// Sends a request and reads the whole answer.
@@ -165,6 +227,9 @@ impl Exchange {
             Ok(answer) => span.record("http.response.status_code", answer.status.as_u16()),
             Err(failure) => span.record("error.type", failure.kind()),
         };
+        if let Err(Failure::MaybeSent(_)) = &answered {
+            *self.broke_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
         answered
     }
 
@@ -175,7 +240,7 @@ impl Exchange {
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(request.query);
         }
-        let mut builder = self.client.request(request.method, url).timeout(request.timeout);
+        let mut builder = self.client().request(request.method, url).timeout(request.timeout);
         for (name, value) in request.headers {
             builder = builder.header(name, value);
         }
@@ -194,23 +259,24 @@ impl Exchange {
         let mut response = builder.send().await.map_err(Failure::from)?;
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
-        let retry_after = headers.get(RETRY_AFTER).and_then(|value| read_retry_after(value, SystemTime::now()));
+        let retry_after =
+            headers.get(RETRY_AFTER).and_then(|value| self.pauses.read_header(value, Unit::Seconds, SystemTime::now()));
         let mut bytes = Vec::new();
         // The connection was made and the answer was cut, so the request has reached the target.
         while let Some(chunk) = response.chunk().await.map_err(|error| Failure::MaybeSent(describe(error)))? {
             if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(Failure::AnswerTooLong(format!("the response exceeds {ANSWER_BYTES_MAX} bytes")));
+                return Err(NotDecoded::TooLong { bytes_max: ANSWER_BYTES_MAX }.into());
             }
             bytes.extend_from_slice(&chunk);
         }
-        let body = serde_json::from_slice(&bytes).ok().map(|body| redaction.json(body));
-        Ok(TargetResponse {
-            status,
-            retry_after,
-            headers: redaction.headers(headers),
-            body,
-            raw: redaction.bytes(bytes),
-        })
+        // Some servers and proxies compress a response even if the request does not offer to accept that.
+        let codings = content::codings(&headers, Coding::ALL);
+        let bytes = codings.and_then(|codings| content::decoded(bytes, &codings, ANSWER_BYTES_MAX))?;
+        let text = content::text(&headers, &bytes);
+        let body = serde_json::from_str(&text).ok().map(|body| redaction.json(body));
+        let text = redaction.text(&text).into_owned();
+        let (headers, pauses) = (redaction.headers(headers), Arc::clone(&self.pauses));
+        Ok(TargetResponse { status, retry_after, headers, body, text, pauses })
     }
 
     fn url(&self, path: &[&str]) -> Url {
@@ -225,9 +291,57 @@ impl Exchange {
 impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Self {
         let not_sent = error.is_connect() || error.is_builder();
+        if let Some(alert) = alert_of(&error).filter(|alert| is_about_our_certificate(*alert)) {
+            let detail = format!(
+                "the target rejects Interlock's client certificate (TLS alert {alert:?}): check the certificate that \
+                 the target's settings name, and its issuer"
+            );
+            return Self::Misconfigured(ErrorCode::ClientCertificateRejected, detail);
+        }
         let detail = describe(error);
         if not_sent { Self::NotSent(detail) } else { Self::MaybeSent(detail) }
     }
+}
+
+impl From<NotDecoded> for Failure {
+    fn from(error: NotDecoded) -> Self {
+        let detail = format!("the target's response cannot be read: {error}");
+        match error {
+            NotDecoded::TooLong { .. } => Self::AnswerTooLong(detail),
+            NotDecoded::UnknownCoding(_) | NotDecoded::Invalid(_) => Self::AnswerUnreadable(detail),
+        }
+    }
+}
+
+/// The TLS alert that ended the connection.
+fn alert_of(error: &reqwest::Error) -> Option<AlertDescription> {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        // An `io::Error` hides its content from `source`.
+        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let tls = cause.downcast_ref::<rustls::Error>().or_else(|| inner?.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::AlertReceived(alert)) = tls {
+            return Some(*alert);
+        }
+        source = cause.source();
+    }
+    None
+}
+
+/// Whether a target sends this alert, in place of reading the first request, because of the client's certificate (RFC 8446, 6.2). With
+/// TLS 1.3 the client learns of it only after it sent that request.
+fn is_about_our_certificate(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+    )
 }
 
 impl Failure {
@@ -237,13 +351,19 @@ impl Failure {
             Self::NotSent(_) => "not_sent",
             Self::MaybeSent(_) => "maybe_sent",
             Self::AnswerTooLong(_) => "answer_too_long",
+            Self::AnswerUnreadable(_) => "answer_unreadable",
+            Self::Misconfigured(..) => "misconfigured",
         }
     }
 
     /// The failure, in a sentence.
     pub(crate) fn detail(&self) -> &str {
         match self {
-            Self::NotSent(detail) | Self::MaybeSent(detail) | Self::AnswerTooLong(detail) => detail,
+            Self::NotSent(detail)
+            | Self::MaybeSent(detail)
+            | Self::AnswerTooLong(detail)
+            | Self::AnswerUnreadable(detail)
+            | Self::Misconfigured(_, detail) => detail,
         }
     }
 
@@ -251,16 +371,21 @@ impl Failure {
     pub(crate) fn of_write(self) -> Outcome {
         match self {
             Self::NotSent(detail) => Outcome::unavailable(detail),
-            Self::MaybeSent(detail) | Self::AnswerTooLong(detail) => Outcome::Ambiguous { detail },
+            Self::MaybeSent(detail) | Self::AnswerTooLong(detail) | Self::AnswerUnreadable(detail) => {
+                Outcome::Ambiguous { detail }
+            }
+            Self::Misconfigured(cause, detail) => Outcome::misconfigured(cause, detail),
         }
     }
 
     /// The outcome if the request was read-only: nothing was changed.
     pub(crate) fn of_read(self) -> Outcome {
         match self {
-            Self::NotSent(detail) | Self::MaybeSent(detail) | Self::AnswerTooLong(detail) => {
-                Outcome::unavailable(detail)
-            }
+            Self::NotSent(detail)
+            | Self::MaybeSent(detail)
+            | Self::AnswerTooLong(detail)
+            | Self::AnswerUnreadable(detail) => Outcome::unavailable(detail),
+            Self::Misconfigured(cause, detail) => Outcome::misconfigured(cause, detail),
         }
     }
 }
@@ -271,9 +396,28 @@ impl TargetResponse {
         self.retry_after.map(|wait| wait.as_millis().try_into().unwrap_or(u64::MAX))
     }
 
-    /// The outcome that the status alone decides, the same for all targets and for writes and reads: the target is overloaded, is out
-    /// of service, rejects the credentials, or has moved.
+    /// The outcome that does not depend on the operation, the same for all targets and for writes and reads: that of
+    /// [`Self::outcome_of_status`], or a web page in place of the API's refusal.
     pub(crate) fn outcome_of_refusal(&self) -> Option<Outcome> {
+        self.outcome_of_status().or_else(|| self.outcome_of_web_page())
+    }
+
+    /// The outcome of a web page with a 4xx status: the API did not see the request. A proxy rejected it, or nothing serves this address.
+    pub(crate) fn outcome_of_web_page(&self) -> Option<Outcome> {
+        let is_of_a_proxy = self.status.is_client_error() && self.is_web_page();
+        is_of_a_proxy.then(|| {
+            let detail = format!(
+                "the response with status {} is {}, not one of the target's API: check its base_url, and the proxies \
+                 before it",
+                self.status.as_u16(),
+                self.what_came()
+            );
+            Outcome::misconfigured(ErrorCode::AnsweredByWebPage, detail)
+        })
+    }
+
+    /// The outcome that the status alone decides: the target is overloaded, is out of service, rejects the credentials, or has moved.
+    pub(crate) fn outcome_of_status(&self) -> Option<Outcome> {
         let status = self.status.as_u16();
         match status {
             429 => Some(Outcome::Throttled {
@@ -282,23 +426,52 @@ impl TargetResponse {
             }),
             503 => Some(Outcome::Unavailable {
                 retry_after_ms: self.retry_after_ms(),
+                cause: None,
                 detail: "the target reports that it is unavailable (503)".to_owned(),
             }),
             408 | 425 => {
                 Some(Outcome::Transient { detail: format!("the target could not handle the request ({status})") })
             }
             // Wrong credentials are a matter of the target, not of the order: holding orders would not help.
-            401 => {
-                Some(Outcome::unavailable("the target rejects Interlock's credentials (401): check the target's auth"))
-            }
+            401 => Some(Outcome::misconfigured(
+                ErrorCode::CredentialsRejected,
+                "the target rejects Interlock's credentials (401): check the target's auth",
+            )),
             // 303 is not in this list: after a write it means "done, look there".
-            300..=302 | 304..=399 => Some(Outcome::Permanent {
-                code: ErrorCode::Redirected.into(),
-                detail: format!(
-                    "the target responds with a redirect ({status}): set its base_url to the final address"
-                ),
-            }),
+            300..=302 | 304..=399 => Some(Outcome::misconfigured(
+                ErrorCode::Redirected,
+                format!("the target responds with a redirect ({status}): set its base_url to the final address"),
+            )),
             _ => None,
+        }
+    }
+
+    /// Whether the body is a page for a browser.
+    pub(crate) fn is_web_page(&self) -> bool {
+        let is_html = |media_type: &str| matches!(media_type, "text/html" | "application/xhtml+xml");
+        let start: String = self.text.trim_start().chars().take(14).collect::<String>().to_ascii_lowercase();
+        self.body.is_none()
+            && (crate::front_door::media_type(&self.headers).as_deref().is_some_and(is_html)
+                || start.starts_with("<!doctype html")
+                || start.starts_with("<html"))
+    }
+
+    /// The body in a few words, for a sentence that says why it was not recognised.
+    pub(crate) fn what_came(&self) -> String {
+        let text = self.text.trim();
+        let quoted = |text: &str| {
+            let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let short: String = text.chars().take(QUOTED_CHARS_MAX).collect();
+            if short.len() < text.len() { format!("'{short}…'") } else { format!("'{short}'") }
+        };
+        match &self.body {
+            _ if text.is_empty() => "an empty body".to_owned(),
+            Some(_) => format!("the JSON {}", quoted(text)),
+            None if self.is_web_page() => match title(text) {
+                Some(title) => format!("a web page with the title {}", quoted(title)),
+                None => "a web page".to_owned(),
+            },
+            None => format!("text that is not JSON: {}", quoted(text)),
         }
     }
 }
@@ -329,13 +502,11 @@ pub(crate) fn authentication_headers(target: &TargetId, auth: &Authentication) -
     }
 }
 
-/// Parses `Retry-After`: seconds, or a date (RFC 9110, 10.2.3).
-pub(crate) fn read_retry_after(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
-    let text = value.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    Some(httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or(Duration::ZERO))
+/// The title of a web page.
+fn title(page: &str) -> Option<&str> {
+    let start = page.to_ascii_lowercase().find("<title")?;
+    let (_, rest) = page.get(start..)?.split_once('>')?;
+    Some(rest.split('<').next().unwrap_or_default()).filter(|title| !title.trim().is_empty())
 }
 
 /// The whole chain of causes, without the URL, since its path names customers.
@@ -354,16 +525,6 @@ fn describe(error: reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
-        let read = |text| read_retry_after(&HeaderValue::from_static(text), now);
-        assert_eq!(read("120"), Some(Duration::from_mins(2)));
-        assert_eq!(read("Sun, 06 Nov 1994 08:50:07 GMT"), Some(Duration::from_secs(30)));
-        assert_eq!(read("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
-        assert_eq!(read("soon"), None);
-    }
 
     #[test]
     fn a_path_is_encoded_below_the_base_url() {

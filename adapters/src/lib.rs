@@ -9,17 +9,21 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod adapter;
+pub mod content;
 pub mod declarative;
 mod durations;
 mod error;
 mod exchange;
 pub mod front_door;
+mod ignored;
 mod json_http;
 mod protection;
 mod pyhss;
+mod recognition;
 mod redaction;
 mod registry;
 mod release;
+mod retry_after;
 pub mod sandbox;
 pub mod secret;
 mod settings;

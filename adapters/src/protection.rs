@@ -67,7 +67,8 @@ pub struct MaintenanceSettings {
 }
 
 impl MaintenanceSettings {
-    pub(crate) fn window(&self) -> MaintenanceWindow {
+    /// The window as the machines know it.
+    pub fn window(&self) -> MaintenanceWindow {
         MaintenanceWindow {
             begins: Timestamp(self.begins.timestamp_millis()),
             lasts_ms: millis(self.lasts),

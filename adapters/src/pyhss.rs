@@ -151,11 +151,11 @@ impl Adapter for PyhssAdapter {
             Ok(EffectState::Missing) => match self.is_recorded(call).await {
                 Ok(true) => Verification::Applied,
                 Ok(false) => Verification::NotApplied,
-                Err(outcome) => Verification::Unclear { detail: detail_of(&outcome) },
+                Err(outcome) => Verification::Unclear { detail: outcome.words().to_owned() },
             },
             // A call that can never be accepted was not accepted. Sending it again returns the real reason.
             Err(Outcome::Permanent { .. }) => Verification::NotApplied,
-            Err(outcome) => Verification::Unclear { detail: detail_of(&outcome) },
+            Err(outcome) => Verification::Unclear { detail: outcome.words().to_owned() },
         }
     }
 
@@ -184,17 +184,5 @@ fn unknown_operation(operation: &str) -> Outcome {
     Outcome::Permanent {
         code: ErrorCode::UnknownOperation.into(),
         detail: format!("PyHSS does not have the operation '{operation}': correct the catalog"),
-    }
-}
-
-/// The detail of an outcome, or its class if it has no detail.
-fn detail_of(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Transient { detail }
-        | Outcome::Throttled { detail, .. }
-        | Outcome::Unavailable { detail, .. }
-        | Outcome::Permanent { detail, .. }
-        | Outcome::Ambiguous { detail } => detail.clone(),
-        Outcome::Done | Outcome::AlreadyDone | Outcome::InUse { .. } => outcome.class().to_owned(),
     }
 }

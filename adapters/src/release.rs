@@ -72,10 +72,10 @@ async fn holder_after(
             Ok(Ok(HolderAnswer::TargetIdentity { target_identity })) => return After::TargetIdentity(target_identity),
             Ok(Ok(HolderAnswer::Unclear { detail })) => return After::Unclear(detail),
             Ok(Err(outcome)) => {
-                let class = outcome.class();
                 return After::Unasked(format!(
-                    "it was released, but the target could not tell who has the {} now: {class}",
-                    resource.kind()
+                    "it was released, but the target could not tell who has the {} now: {}",
+                    resource.kind(),
+                    outcome.words()
                 ));
             }
             Err(_) => {

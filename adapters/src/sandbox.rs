@@ -21,6 +21,7 @@ mod applied;
 mod control;
 mod crm;
 mod hss;
+mod jobs;
 mod judge;
 mod keyed;
 mod knobs;

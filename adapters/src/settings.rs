@@ -105,6 +105,10 @@ pub struct TargetSettings {
     /// The time limit of opening a connection. Default 2 s.
     #[serde(default = "default_connect_timeout", with = "duration")]
     pub connect_timeout: Duration,
+    /// The longest pause that the target can ask for with `Retry-After` and the like. A longer one is shortened to it, and logged.
+    /// Default 5 minutes.
+    #[serde(default = "default_retry_after_max", with = "duration")]
+    pub retry_after_max: Duration,
     /// How long a request may take effect after it was sent. Default 35 s for PyHSS (its pool waits 30 s for a database connection), 10
     /// s for JSON, the value in its file for a declarative target.
     #[serde(default, with = "optional_duration")]
@@ -125,6 +129,14 @@ pub struct TargetSettings {
     /// JSON only: whether it answers `GET operations/{idempotency_key}`. Default yes.
     #[serde(default = "yes")]
     pub verify: bool,
+    /// JSON only: what a response to an operation must satisfy to count as a success: `status` (default `2xx`), `header`, `body` and
+    /// `text`, as in a row of an [adapter file](crate::declarative): `{ body = [{ pointer = "/result", equals = "OK" }] }`. Default: a
+    /// 2xx whose body is a JSON object without a sign of a failure, such as `error` or `"success": false`.
+    #[serde(default)]
+    pub success: Option<Value>,
+    /// JSON only: whether a 2xx without a body is a success. Default no, except for 204, which never has one.
+    #[serde(default)]
+    pub empty_success: bool,
     /// JSON only: the operations that give up what their step names, e.g. `["release_number"]`. Each is done only if `GET
     /// holders/{kind}/{id}` then reports no holder; the file of a declarative target says `releases = true` instead. Default none: the
     /// answer to a release confirms it, whatever identity it named.
@@ -149,6 +161,10 @@ pub struct TargetSettings {
     /// and a person decides. 0: nothing is read, and the look-ups count as complete.
     #[serde(default = "default_scan_rows_max")]
     pub scan_rows_max: u32,
+    /// JSON and declarative only: whether the target gets a URL with each call, to which it can post when a job is over: in the header
+    /// `X-Interlock-Callback` (JSON) or where the file writes `{{ callback_url }}`. Needs `[callbacks]`. Default no: it is only asked.
+    #[serde(default)]
+    pub callbacks: bool,
     /// The most requests a second to the target, by all workers together. The Temporal server enforces it. Default: no limit.
     #[serde(default)]
     pub rate_per_second: Option<Rate>,
@@ -190,6 +206,7 @@ impl TargetSettings {
             auth: Authentication::None,
             timeout: default_timeout(),
             connect_timeout: default_connect_timeout(),
+            retry_after_max: default_retry_after_max(),
             max_apply_delay: None,
             file: None,
             parameters: BTreeMap::new(),
@@ -197,11 +214,14 @@ impl TargetSettings {
             idempotency_keys: true,
             verify: true,
             on_ambiguous: None,
+            success: None,
+            empty_success: false,
             releases: BTreeSet::new(),
             profiles: default_profiles(),
             ifc_path: default_ifc_path(),
             scan_rows_max: default_scan_rows_max(),
             rate_per_second: None,
+            callbacks: false,
             concurrency: None,
             maintenance: Vec::new(),
             outage: OutageSettings::default(),
@@ -211,6 +231,10 @@ impl TargetSettings {
 
 fn default_timeout() -> Duration {
     Duration::from_secs(5)
+}
+
+fn default_retry_after_max() -> Duration {
+    Duration::from_mins(5)
 }
 
 fn default_connect_timeout() -> Duration {

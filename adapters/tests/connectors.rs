@@ -170,6 +170,17 @@ mod salesforce {
             (error(400, "INVALID_FIELD"), "permanent invalid_field"),
             (error(400, "DUPLICATE_VALUE"), "in_use ?"),
             (error(400, "UNABLE_TO_LOCK_ROW"), "transient"),
+            (
+                json(
+                    400,
+                    json!([{"errorCode": "CANNOT_EXECUTE_FLOW_TRIGGER", "message":
+                    "We can't save this record because the 'Phone' process failed: UNABLE_TO_LOCK_ROW: unable to obtain exclusive access"}]),
+                ),
+                "transient",
+            ),
+            (json(200, json!({"id": "a0", "success": true, "errors": []})), "done"),
+            (json(200, json!({"id": "a0", "success": false, "errors": ["x"]})), "ambiguous"),
+            (ResponseTemplate::new(200).set_body_raw("<html><title>Log in</title>", "text/html"), "ambiguous"),
             (error(401, "INVALID_SESSION_ID"), "unavailable"),
             (error(404, "NOT_FOUND"), "permanent not_found"),
             (error(500, "UNKNOWN_EXCEPTION"), "ambiguous"),
@@ -261,7 +272,9 @@ mod hubspot {
             (limited("SECONDLY").insert_header("Retry-After", "1"), "throttled Some(1000)"),
             (limited("DAILY"), "throttled Some(900000)"),
             (ResponseTemplate::new(429), "throttled Some(10000)"),
-            (ResponseTemplate::new(477).insert_header("Retry-After", "3600"), "throttled Some(3600000)"),
+            (ResponseTemplate::new(477).insert_header("Retry-After", "240"), "throttled Some(240000)"),
+            // A migration of hours is asked about every 5 minutes: `retry_after_max`.
+            (ResponseTemplate::new(477).insert_header("Retry-After", "3600"), "throttled Some(300000)"),
             (ResponseTemplate::new(423), "throttled Some(2000)"),
             (refused(400, "VALIDATION_ERROR"), "permanent validation_error"),
             (refused(401, "INVALID_AUTHENTICATION"), "unavailable"),

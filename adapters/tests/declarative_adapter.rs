@@ -432,3 +432,25 @@ async fn a_missing_or_invalid_file_is_reported_at_the_start() {
     assert_eq!(error.code(), "target_adapter_file_faulty");
     assert!(error.to_string().contains("2 error(s)"), "{error}");
 }
+
+#[tokio::test]
+async fn a_template_that_makes_more_of_an_event_than_a_request_may_have_is_not_sent() {
+    let server = MockServer::start().await;
+    let sends = |body: &str| {
+        format!(
+            "describes = \"x\"\n[operations.a]\nrequest = {{ method = \"POST\", path = \"x\", body = {body}, responses = [{{ status = 200, \
+             class = \"done\" }}, {{ class = \"ambiguous\" }}] }}\n"
+        )
+    };
+    let list: Vec<u32> = (0..1_000).collect();
+    let data = serde_json::json!({"list": list, "text": "x".repeat(10_000)});
+    for body in [
+        "'{% for x in data.list %}{{ data.text }}{% endfor %}'",
+        "'{{ data.text * 1000 }}'",
+        "{ a = ['{{ [data.text] * 1000 }}'] }",
+    ] {
+        let adapter = described(&sends(body), &server.uri()).unwrap();
+        assert_eq!(outcome(&adapter, "a", data.clone()).await, "permanent request_not_rendered", "{body}");
+    }
+    assert!(server.received_requests().await.unwrap().is_empty());
+}

@@ -5,8 +5,10 @@ mod declarative;
 
 use std::sync::Arc;
 
-use declarative::{described, file, outcome};
-use interlock_adapters::install_crypto_provider;
+use declarative::{call, described, file, outcome};
+use interlock_adapters::{Adapter, install_crypto_provider};
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::outcome::Outcome;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -85,7 +87,10 @@ async fn the_client_certificate_is_sent_and_the_targets_certificate_is_checked()
     assert_eq!(outcome(&adapter, "put", json!({})).await, "done");
 
     let silent = described(&text(&trust), &url).unwrap();
-    assert_ne!(outcome(&silent, "put", json!({})).await, "done");
+    let Outcome::Unavailable { cause: Some(cause), detail, .. } = silent.call(&call("put", json!({}))).await else {
+        panic!("the target did not read the request, and a person must correct the certificate");
+    };
+    assert_eq!(cause, ErrorCode::ClientCertificateRejected, "{detail}");
 
     let other = file(&authority().pem());
     let distrustful = shown.replace(&place(0), &format!("{{ file = {:?} }}", other.path()));

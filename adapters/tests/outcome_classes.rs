@@ -45,6 +45,7 @@ fn call(operation: &str, data: Value) -> Call {
         epoch: Some(Epoch(7)),
         epochs: BTreeMap::from([("msisdn/1".parse().unwrap(), Epoch(7))]),
         attempt: 1,
+        callback_url: None,
         timeout: Duration::from_secs(5),
     }
 }
@@ -82,6 +83,7 @@ fn described(outcome: &Outcome) -> String {
         Outcome::Permanent { code, .. } => format!("permanent {code}"),
         Outcome::InUse { holder } => format!("in_use {}", holder.as_deref().unwrap_or("?")),
         Outcome::Throttled { retry_after_ms, .. } => format!("throttled {retry_after_ms:?}"),
+        Outcome::Unavailable { cause: Some(cause), .. } => format!("unavailable {cause}"),
         other => other.class().to_owned(),
     }
 }
@@ -121,7 +123,7 @@ async fn a_json_targets_answers_have_their_classes() {
         (with(400, json!({"code": "unknown_number", "detail": "no"})), "permanent unknown_number"),
         (with(422, json!({"code": "Not A Code"})), "permanent http_422"),
         (ResponseTemplate::new(403), "permanent http_403"),
-        (ResponseTemplate::new(401), "unavailable"),
+        (ResponseTemplate::new(401), "unavailable credentials_rejected"),
         (ResponseTemplate::new(408), "transient"),
         (ResponseTemplate::new(425), "transient"),
         (ResponseTemplate::new(429).insert_header("retry-after", "7"), "throttled Some(7000)"),
@@ -155,12 +157,12 @@ async fn a_pyhss_write_has_its_class() {
         ),
         (with(400, failed("A database integrity error occurred: NOT NULL constraint")), "permanent refused_by_target"),
         (with(500, failed("An internal server error occurred: no attribute")), "permanent refused_by_target"),
-        (with(401, json!({"Result": "Unauthorized - Provisioning-Key Invalid"})), "unavailable"),
+        (with(401, json!({"Result": "Unauthorized - Provisioning-Key Invalid"})), "unavailable credentials_rejected"),
         (ResponseTemplate::new(404), "unavailable"),
         (ResponseTemplate::new(429).insert_header("retry-after", "2"), "throttled Some(2000)"),
         (ResponseTemplate::new(503), "unavailable"),
         (ResponseTemplate::new(502), "ambiguous"),
-        (ResponseTemplate::new(302).insert_header("location", "http://127.0.0.1:1/"), "permanent redirected"),
+        (ResponseTemplate::new(302).insert_header("location", "http://127.0.0.1:1/"), "unavailable redirected"),
     ];
     for (answer, expected) in cases {
         let name = format!("{answer:?}");
@@ -211,7 +213,7 @@ async fn a_redirect_is_never_followed() {
     Mock::given(any()).respond_with(ResponseTemplate::new(200)).expect(0).mount(&elsewhere).await;
     for status in [301, 302, 307, 308] {
         let redirect = ResponseTemplate::new(status).insert_header("location", elsewhere.uri());
-        assert_eq!(described(&json_outcome(redirect).await), "permanent redirected", "{status}");
+        assert_eq!(described(&json_outcome(redirect).await), "unavailable redirected", "{status}");
     }
 }
 
@@ -236,7 +238,7 @@ async fn a_json_call_carries_key_epoch_and_credentials() {
         .and(header("idempotency-key", call.idempotency_key.to_string()))
         .and(header("x-interlock-epoch", "7"))
         .and(header("authorization", "Basic aW50ZXJsb2NrOm9wZW4="))
-        .respond_with(ResponseTemplate::new(200))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({})))
         .expect(1)
         .mount(&server)
         .await;

@@ -1,6 +1,9 @@
 //! The contract with PyHSS, with one case for each fact about it. Every case runs against the sandbox HSS, and against a real PyHSS if
 //! `PYHSS_URL` names one. So the adapter is right, and the sandbox behaves like PyHSS.
 //! The cases of a locked PyHSS run if `PYHSS_LOCKED_URL` and `PYHSS_PROVISIONING_KEY` name one.
+//!
+//! `adapters/tests/pyhss/run` starts both and runs all of it (`adapters/docs/pyhss.md`). It also sets `PYHSS_REQUIRED`, with which a case
+//! that would be skipped fails.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 #[macro_use]

@@ -98,6 +98,23 @@ async fn a_delayed_request_is_performed_although_its_caller_has_left() {
 }
 
 #[tokio::test]
+async fn requests_that_gather_are_performed_when_all_of_them_are_there() {
+    let (crm, adapter) = crm().await;
+    crm.add_rule(Rule::always(on("add_number"), Action::Gather { requests: 2 }));
+    let add = |msisdn: &str| call("add_number", json!({"imsi": "001010000000001", "msisdn": msisdn}));
+    let (first, second) = (add("12065551234"), add("12065551235"));
+    let until_received = async {
+        while crm.received().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(crm.log().is_empty(), "one alone waits");
+        adapter.call(&second).await
+    };
+    let (one, other) = tokio::join!(adapter.call(&first), until_received);
+    assert_eq!((one, other, crm.log().len()), (Outcome::Done, Outcome::Done, 2));
+}
+
+#[tokio::test]
 async fn a_duplicate_is_stopped_by_the_idempotency_key_of_the_crm_and_by_the_rules_of_the_hss() {
     let (crm, adapter) = crm().await;
     crm.add_rule(Rule::always(Pattern::default(), Action::Duplicate));

@@ -222,6 +222,9 @@ async fn an_unknown_call_is_a_problem_with_a_stable_code() {
     }
     let expected = expected.map(|(method, path, status, code)| (method, path, (status, code.to_owned())));
     assert_eq!(told, expected);
+    let url = format!("{}/v1/targets/hss/actions", platform.gateway_url());
+    let fits = reqwest::Client::new().post(url).body(" ".repeat(4 * 1024 * 1024)).send().await.unwrap();
+    assert_eq!(problem_of(fits).await, (400, "bad_action".to_owned()), "a body of the limit is read");
     platform.stop().await.unwrap();
 }
 

@@ -1,18 +1,15 @@
 //! The workflow of one customer: a shell around [`Customer`].
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
-use interlock_domain::attempt::{is_settled_failure, of_unanswered};
+use interlock_domain::attempt::is_settled_failure;
 use interlock_domain::customer::{
     Action, ActionDone, AdmissionAnswer, Customer, CustomerView, Effect, Input, Keeping, LeasesHeld, OrderFilter,
-    OrderPage, OrderView, Refusal, WaitChain,
+    OrderPage, OrderView, Refusal, RememberedOrder, WaitChain,
 };
-use interlock_domain::error_code::ErrorCode;
-use interlock_domain::event::Event;
-use interlock_domain::ids::{Epoch, Incarnation, OrderId, ResourceId, Timestamp};
+use interlock_domain::ids::{Incarnation, OrderId, ResourceId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, RunLength};
-use interlock_domain::message::{Envelope, ProvisionRequest, ToCustomer};
+use interlock_domain::message::ProvisionRequest;
 use interlock_domain::observation::Observation;
-use interlock_domain::order::Rejection;
 use interlock_domain::recording::{Cause, Edition};
 use interlock_domain::views::OrderActionAnswer;
 use serde::Deserialize;
@@ -31,7 +28,8 @@ use crate::patience::{local_until_done, recorded_until_done};
 use crate::queue_move::ToldQueue;
 use crate::shell::{self, Entity, HandlerError, Leaves, Shell, Started, answered};
 use crate::start_argument::{self, StartArgument};
-use crate::{activity_options, names, raw_json, reset, search_attributes, unanswered};
+use crate::witness::Machine;
+use crate::{activity_options, customer_messages, names, raw_json, reset, search_attributes, unanswered};
 
 /// The workflow `CustomerEntity`: one customer, for as long as it exists.
 #[workflow]
@@ -56,20 +54,6 @@ struct AskedResource {
     resource: ResourceId,
 }
 
-/// The argument of the signal that makes a customer repeat what it has and wants.
-#[derive(Deserialize)]
-struct AskedToReassert {
-    /// The resource. All resources if it is missing.
-    #[serde(default)]
-    resource: Option<ResourceId>,
-    /// Whether the two have disagreed for longer than messages take.
-    #[serde(default)]
-    lasting: bool,
-    /// If so: the epoch by which the resource says that it is held.
-    #[serde(default)]
-    above: Epoch,
-}
-
 /// An input.
 pub(crate) enum Incoming {
     /// An input for the machine, unchanged.
@@ -85,13 +69,9 @@ impl CustomerEntity {
     #[init]
     pub fn new(view: &WorkflowContextView, argument: RawValue) -> Self {
         let began = identity::start_time(view);
-        let CustomerIdentity { me, start, misidentified } = identity::of_customer(view.workflow_id(), &argument);
+        let CustomerIdentity { me, start, wrong_start } = identity::of_customer(view.workflow_id(), &argument);
         let shell = Shell::new(view, &argument, || Customer::new(me, Incarnation(began.0)));
-        let first = if shell::is_continued(view) {
-            Some(Input::Resumed)
-        } else {
-            misidentified.map(|claimed| Input::Misidentified { claimed })
-        };
+        let first = if shell::is_continued(view) { Some(Input::Resumed) } else { wrong_start };
         Self { shell, start, first: (began, first), is_of_reset_run: reset::is_of_reset_run(view) }
     }
 
@@ -106,23 +86,15 @@ impl CustomerEntity {
     /// One CloudEvent in structured JSON. Every event ends as one order or as one rejected event.
     #[signal(name = "submit")]
     pub fn submit(&mut self, _context: &mut SyncWorkflowContext<Self>, event: RawValue) {
-        let event = Event::from_slice(raw_json::bytes(&event), self.shell.machine.limits().event_bytes_max);
-        self.signalled(Input::Submitted(event));
+        let bytes_max = self.shell.machine.limits().event_bytes_max;
+        self.signalled(customer_messages::submit(raw_json::bytes(&event), bytes_max));
     }
 
     /// An envelope with a resource's message.
     #[signal(name = "from_resource")]
     pub fn from_resource(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
-        let input = match raw_json::read::<Envelope<ToCustomer>>(&envelope) {
-            Ok(envelope) => {
-                self.shell.take_in_passing(envelope.queue_assignment);
-                Input::Told(envelope.message)
-            }
-            Err(fault) => Input::Submitted(Err(Rejection::new(
-                ErrorCode::UndecodableMessage,
-                format!("Invalid signal 'from_resource': {fault}."),
-            ))),
-        };
+        let (input, queue_assignment) = customer_messages::from_resource(raw_json::bytes(&envelope));
+        self.shell.take_in_passing(queue_assignment);
         self.signalled(input);
     }
 
@@ -130,27 +102,14 @@ impl CustomerEntity {
     /// resources. The customer repeats it, which changes nothing if it is already known.
     #[signal(name = "reassert")]
     pub fn reassert(&mut self, _context: &mut SyncWorkflowContext<Self>, argument: RawValue) {
-        let input = match raw_json::read::<AskedToReassert>(&argument) {
-            Ok(AskedToReassert { resource: Some(resource), lasting: true, above }) => {
-                Input::SettleDifference { resource, above }
-            }
-            Ok(AskedToReassert { resource, .. }) => Input::Reassert { resource },
-            Err(fault) => Input::Submitted(Err(Rejection::new(
-                ErrorCode::UndecodableMessage,
-                format!("Invalid signal 'reassert': {fault}."),
-            ))),
-        };
-        self.signalled(input);
+        self.signalled(customer_messages::reassert(raw_json::bytes(&argument)));
     }
 
     /// A [`QueueAssignment`](interlock_domain::routing::QueueAssignment): the entity must move there as soon as it has nothing in flight.
     #[signal(name = "move_to")]
     pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, queue_assignment: RawValue) {
         if let Err(fault) = self.shell.asked_to_move(&queue_assignment) {
-            self.shell.take(Incoming::Input(Input::Submitted(Err(Rejection::new(
-                ErrorCode::UndecodableMessage,
-                format!("Invalid signal 'move_to': {fault}."),
-            )))));
+            self.shell.take(Incoming::Input(customer_messages::unreadable(names::MOVE_TO, &fault)));
         }
     }
 
@@ -193,6 +152,14 @@ impl CustomerEntity {
         Ok(self.shell.machine.why(&order_id))
     }
 
+    /// What this customer knows of an order that it may no longer show: `{"order_id":…}`. The answer is a
+    /// [`RememberedOrder`].
+    #[query(name = "remembers")]
+    pub fn remembers(&self, _view: &WorkflowContextView, argument: RawValue) -> Result<RememberedOrder, HandlerError> {
+        let AskedOrder { order_id } = raw_json::read(&argument)?;
+        Ok(RememberedOrder { memory: self.shell.machine.memory_of(&order_id).into() })
+    }
+
     /// Why this customer has the lease of a resource, or wants it: `{"resource":"msisdn/…"}`. The answer is a
     /// [`Keeping`](interlock_domain::customer::Keeping).
     #[query(name = "keeps")]
@@ -229,6 +196,10 @@ impl Entity for CustomerEntity {
 
     fn shell_mut(&mut self) -> &mut Shell<Self> {
         &mut self.shell
+    }
+
+    fn shown_to_witness(&self) -> Option<Machine<'_>> {
+        Some(Machine::Customer(&self.shell.machine))
     }
 
     fn was_reset() -> Option<Incoming> {
@@ -353,7 +324,10 @@ async fn provision(
     // The run that was reset may have sent it without this run knowing.
     request.maybe_sent |= context.state(|entity| entity.is_of_reset_run);
     match context.execute_activity(TargetActivities::provision, request, options).await {
-        Ok(answer) if answer.is_proven(proof) => Some(Input::StepEnded { order, step, outcome: answer.outcome }),
+        Ok(answer) if answer.is_proven(proof) => {
+            let calls = answer.calls.unwrap_or(1);
+            Some(Input::StepAnswered { order, step, outcome: answer.outcome, calls })
+        }
         Ok(answer) => {
             let said = format!("completed as {}", answer.outcome.class());
             Some(Input::StepEndedByHand { order, step, said })
@@ -368,7 +342,7 @@ async fn provision(
             Some(Input::StepEndedByHand { order, step, said: said.to_owned() })
         }
         Err(failure) => {
-            let outcome = of_unanswered(unanswered::of_call(&failure), expires);
+            let outcome = unanswered::of_call(&failure, expires);
             Some(Input::StepEnded { order, step, outcome })
         }
     }

@@ -12,7 +12,7 @@ use interlock_domain::message::{Delivery, ProvisionRequest, ToCustomer, ToResour
 use interlock_domain::order::Authority;
 use interlock_domain::outcome::{ProvenHolderAnswer, ProvenOutcome};
 use interlock_domain::recording::{Receipted, Requested};
-use interlock_domain::sweep::{Cause, Finding, LeaseLedger, LeaseNews, Ledger, News, Tally};
+use interlock_domain::sweep::{Cause, Finding, LeaseLedger, LeaseNews, Ledger, MisplacedRun, News, Tally};
 use interlock_domain::target_entity::{LimitRecord, ProbeAnswer};
 use interlock_domain::tenant::{Step, StepFault, TenantOutlook};
 use serde::{Deserialize, Serialize};
@@ -150,6 +150,9 @@ pub struct SweepSeen {
     /// What resources and customers reported about leases. `None` if a worker of an earlier build looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leases: Option<LeasesSeen>,
+    /// The runs that no worker executes. `None` if a worker of an earlier build looked, or if they could not be listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub misplaced: Option<Vec<MisplacedRun>>,
 }
 
 /// The result of comparing resources with customers.

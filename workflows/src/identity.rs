@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use interlock_domain::customer::Input;
 use interlock_domain::ids::{CustomerRef, RealmId, ResourceId, TargetId, Timestamp};
 use interlock_domain::routing::{EntityAddress, QueuePrefix};
 use temporalio_common::data_converters::RawValue;
@@ -17,8 +18,8 @@ pub(crate) struct CustomerIdentity {
     pub(crate) me: CustomerRef,
     /// The start argument of the next run.
     pub(crate) start: StartArgument,
-    /// The start argument's identity, if it differs from that of the workflow id.
-    pub(crate) misidentified: Option<String>,
+    /// The first input of the entity's first run, if something is wrong with its start.
+    pub(crate) wrong_start: Option<Input>,
 }
 
 /// The identity of a resource entity.
@@ -29,17 +30,19 @@ pub(crate) struct ResourceIdentity {
     pub(crate) start: StartArgument,
 }
 
-/// The identity of a customer entity. If Interlock did not create the workflow id, or if the start argument differs from it, every
-/// event of the entity is rejected.
+/// The identity of a customer entity. If the start argument differs from the workflow id, that is noted. If the workflow id is not that of
+/// a customer, every event of the entity is rejected.
 pub(crate) fn of_customer(workflow_id: &str, argument: &RawValue) -> CustomerIdentity {
-    let (me, is_entity) = match workflow_id.parse() {
-        Ok(EntityAddress::Customer(me)) => (me, true),
-        _ => (nobody(), false),
+    let start_of =
+        |me: &CustomerRef| StartArgument { tenant_id: me.tenant.to_string(), entity_id: me.customer.to_string() };
+    let Ok(EntityAddress::Customer(me)) = workflow_id.parse() else {
+        let wrong_start = Some(Input::NoCustomer { workflow_id: workflow_id.to_owned() });
+        return CustomerIdentity { me: nobody(), start: start_of(&nobody()), wrong_start };
     };
-    let start = StartArgument { tenant_id: me.tenant.to_string(), entity_id: me.customer.to_string() };
+    let start = start_of(&me);
     let is_claimed = StartArgument::read(argument).is_some_and(|claimed| claimed == start);
-    let misidentified = (!is_entity || !is_claimed).then(|| StartArgument::claimed(argument));
-    CustomerIdentity { me, start, misidentified }
+    let wrong_start = (!is_claimed).then(|| Input::Misidentified { claimed: StartArgument::claimed(argument) });
+    CustomerIdentity { me, start, wrong_start }
 }
 
 /// The identity of a resource entity. If the workflow id hides the resource's id, the start argument gives it.
@@ -107,16 +110,24 @@ mod tests {
     fn a_customers_identity_comes_from_its_workflow_id() {
         let identity = of_customer("acme/customer/A%2F1", &argument("acme", "A/1"));
         assert_eq!((identity.me.tenant.as_str(), identity.me.customer.as_str()), ("acme", "A/1"));
-        assert_eq!(identity.misidentified, None);
+        assert_eq!(identity.wrong_start, None);
     }
 
     #[test]
     fn a_start_argument_that_differs_is_noticed() {
         let identity = of_customer("acme/customer/A1", &argument("acme", "B1"));
         assert_eq!(identity.me.customer.as_str(), "A1");
-        assert_eq!(identity.misidentified.as_deref(), Some("acme/B1"));
-        assert!(of_customer("acme/customer/A1", &RawValue::default()).misidentified.is_some());
-        assert!(of_customer("anything", &argument("none", "none")).misidentified.is_some());
+        assert_eq!(identity.wrong_start, Some(Input::Misidentified { claimed: "acme/B1".to_owned() }));
+        let nothing = of_customer("acme/customer/A1", &RawValue::default());
+        assert_eq!((nothing.me.customer.as_str(), nothing.wrong_start.is_some()), ("A1", true));
+    }
+
+    #[test]
+    fn a_workflow_id_that_is_not_a_customers_is_nobody() {
+        for other in ["anything", "acme/resource/msisdn/1206", "acme/customer/a b", "acme/customer/"] {
+            let identity = of_customer(other, &argument("none", "none"));
+            assert_eq!(identity.wrong_start, Some(Input::NoCustomer { workflow_id: other.to_owned() }));
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use interlock_domain::catalog::Catalog;
 use interlock_domain::customer::{Admission, AdmissionAnswer, Admitted, Customer, Effect, Input};
 use interlock_domain::event::Event;
 use interlock_domain::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
-use interlock_domain::limits::{EntityLimits, QUEUED_NAMES_BYTES_MAX};
+use interlock_domain::limits::{EntityLimits, LEASES_MAX, QUEUED_NAMES_BYTES_MAX};
 use interlock_domain::message::{ClaimAnswer, Ticket};
 use interlock_domain::order::{ClaimMode, OrderKey};
 use interlock_domain::outcome::Outcome;
@@ -28,7 +28,7 @@ use crate::start_argument::{StartArgument, carried, carry};
 const PAYLOAD_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// The longest id of a customer, in bytes of a workflow id.
 const CUSTOMER_ID_BYTES_MAX: usize = 250;
-/// The numbers of a customer. There is no limit, but few customers have this many.
+/// The numbers of a customer with a past: few customers have this many.
 const HELD: usize = 200;
 const NOW: Timestamp = Timestamp(1_795_000_000_000);
 
@@ -202,6 +202,49 @@ fn a_customer_whose_orders_are_as_large_as_they_may_be_is_limited_by_its_state_a
     }
     assert!(busy.machine.weight_bytes() <= busy.machine.limits().state_bytes_max);
     fits("orders of 15 KiB of noise each", &busy.machine);
+}
+
+#[test]
+fn a_customer_with_all_the_leases_that_it_may_have_can_travel_and_have_its_next_event_admitted() {
+    let granted = ClaimAnswer::Granted { epoch: Epoch(u64::try_from(NOW.0).unwrap()), registered: false, recall: None };
+    let mut busy = Busy::new("customer-0001234", granted);
+    busy.done("number.assigned", &assigned(0));
+    let (first, lease) =
+        busy.machine.leases().iter().next().map(|(first, lease)| (first.clone(), json!(lease))).unwrap();
+    let mut noise = Noise(8);
+    let mut state = json!(busy.machine);
+    for number in 1..LEASES_MAX {
+        let resource = format!("msisdn/1206{number:07}");
+        let order = OrderId::derive(
+            &"operator".parse().unwrap(),
+            &"customer-0001234".parse().unwrap(),
+            "/crm",
+            &number.to_string(),
+            None,
+        );
+        let mut lease = lease.clone();
+        lease["ticket"] = json!(TicketId::derive(&order, &resource.parse().unwrap(), Incarnation(NOW.0)));
+        lease["key"]["order"] = json!(order);
+        lease["party"] = json!(format!("00101{:010}", noise.next() % 10_000_000_000));
+        state["leases"][&resource] = lease;
+    }
+    assert!(state["leases"][first.to_string()].is_object());
+    busy.machine = serde_json::from_value(state).unwrap();
+    assert_eq!(busy.machine.leases().len(), LEASES_MAX);
+    fits("5,000 leases", &busy.machine);
+    let event = json!({
+        "specversion": "1.0", "id": "last", "source": "/crm", "type": "number.unassigned", "subject": "customer-0001234",
+        "data": assigned(1),
+    });
+    let event = Event::from_value(&event, usize::MAX).unwrap();
+    let effects = busy.machine.step(NOW.plus_ms(10_000), Input::Submitted(Ok(event)));
+    let admission = effects.iter().find_map(|effect| match effect {
+        Effect::Admit(admission) => Some(admission),
+        _ => None,
+    });
+    let bytes = serde_json::to_vec(admission.unwrap()).unwrap().len();
+    println!("the argument of an admission has {bytes} bytes");
+    assert!(bytes <= PAYLOAD_BYTES_MAX / 2, "{bytes} bytes");
 }
 
 /// Makes the machine remember the most order ids, all of events with a time.

@@ -7,6 +7,7 @@
 
 pub mod activity_options;
 mod customer_entity;
+pub mod customer_messages;
 mod definitions;
 mod identity;
 #[cfg(test)]
@@ -28,6 +29,7 @@ mod task_cuts;
 mod tenant;
 mod unanswered;
 mod watched;
+mod witness;
 
 pub use customer_entity::CustomerEntity;
 pub use definitions::{
@@ -40,13 +42,14 @@ pub use definitions::{
 pub use needs::{Needs, Served};
 pub use resource_entity::{ResourceAction, ResourceEntity};
 pub use resource_import::{LinesUnreadable, ResourceImport, ResourceImportPart, pack, part_workflow_id, unpack};
-pub use start_argument::StartArgument;
+pub use start_argument::{StartArgument, carried, carry};
 pub use sweep::Sweep;
 pub use target_entity::{TargetEntity, TargetStart};
 pub use task_cuts::task_before;
 pub use tenant::TenantEntity;
 pub use unanswered::unanswered;
 pub use watched::watch_on_this_thread;
+pub use witness::{Machine, Moment, Witness, witness_on_this_thread};
 
 /// Names on the wire: workflow types, signals, queries and updates.
 pub mod names {
@@ -90,6 +93,8 @@ pub mod names {
     pub const STATE: &str = "state";
     /// Query to a customer: one order.
     pub const ORDER: &str = "order";
+    /// Query to a customer: what it knows of an order that it does not show.
+    pub const REMEMBERS: &str = "remembers";
     /// Query to a customer: its open orders, filtered, in pages.
     pub const ORDERS: &str = "orders";
     /// Query to a customer: the chain of what an order waits for within it.

@@ -35,7 +35,8 @@ use temporalio_workflow::{ContinueAsNewOptions, TimerOptions, WorkflowCancellati
 use crate::reset::ResetWatch;
 use crate::shell::{Ended, Entity, Leaves, Started, Taken, regardless};
 use crate::task_cuts::TaskCuts;
-use crate::{identity, queue_move, watched};
+use crate::watched::Observed;
+use crate::{identity, queue_move, witness};
 
 /// What wakes a run.
 enum Wakeup<I> {
@@ -109,6 +110,8 @@ struct Life<'a, E: Entity> {
     /// In runs of 0.1.0, active while the server must record the results of consecutive local activities. Nothing starts meanwhile. It
     /// is never stopped early, so that a run depends only on the order of its inputs.
     moment: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// What its machine observed so far.
+    observed: Observed,
     /// Cancelled when the run must end.
     interrupt: WorkflowCancellationToken,
     ending: bool,
@@ -129,6 +132,7 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
     }
     let edition = edition_of(context);
     context.state_mut(|entity| entity.begin_run(edition));
+    witness::show(context, E::shown_to_witness);
     let reset = (edition >= Edition::V0_2)
         .then(|| ResetWatch::new(context, context.state(|entity| entity.shell().began_with())));
     let mut life = Life {
@@ -144,6 +148,7 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
         recording: Recording::default(),
         recorded: 0,
         moment: None,
+        observed: Observed::default(),
         interrupt: WorkflowCancellationToken::new(),
         ending: false,
     };
@@ -165,7 +170,7 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
         let _never_cancelled = answered.await;
         if !context.state(|entity| entity.shell().has_taken()) {
             let history_events = context.history_length();
-            watched::tell(context, &[Observation::RunEnded { entity: E::WORKFLOW_TYPE, history_events }]);
+            life.observed.tell(context, &[Observation::RunEnded { entity: E::WORKFLOW_TYPE, history_events }]);
             return;
         }
     }
@@ -363,7 +368,7 @@ impl<E: Entity> Life<'_, E> {
         }
     }
 
-    fn feed(&self, taken: Option<Taken<E::Incoming>>) {
+    fn feed(&mut self, taken: Option<Taken<E::Incoming>>) {
         match taken {
             Some(Taken::Incoming(incoming)) => {
                 let seen = self.context.state_mut(|entity| {
@@ -371,7 +376,8 @@ impl<E: Entity> Life<'_, E> {
                     entity.shell_mut().effects.extend(effects);
                     entity.take_observations()
                 });
-                watched::tell(self.context, &seen);
+                self.observed.tell(self.context, &seen);
+                witness::show(self.context, E::shown_to_witness);
             }
             Some(Taken::QueueAssignment(told)) => self.context.state_mut(|entity| entity.shell_mut().told_queue(told)),
             None => {}

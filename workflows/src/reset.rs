@@ -15,6 +15,8 @@ use rand_pcg::rand_core::{Rng as _, SeedableRng as _};
 use siphasher::sip::SipHasher13;
 use temporalio_workflow::{WorkflowContext, WorkflowContextView, WorkflowRandomStream};
 
+use crate::witness;
+
 /// The random stream that no other code draws from.
 const STREAM: &str = "interlock.reset";
 
@@ -45,7 +47,7 @@ impl ResetWatch {
     /// Starts to watch, before anything else is drawn from the stream. `began_with` is the seed with which the run's history began.
     pub(crate) fn new<W>(context: &WorkflowContext<W>, began_with: u64) -> Self {
         let stream = context.random_stream(STREAM);
-        let (expected, last) = (Some(stream_of(began_with)), stream_of(seed_of(context.run_id())));
+        let (expected, last) = (Some(stream_of(began_with)), stream_of(seed_of(&witness::run_id(context))));
         let mut watched = Watched { stream, expected, last, from_the_first: false };
         // A run that was reset to its first task has the seed of the new run from the start.
         let first = watched.stream.random::<u64>();

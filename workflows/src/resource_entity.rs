@@ -29,6 +29,7 @@ use crate::life::{live, next_run};
 use crate::patience::{local_until_done, recorded_until_done};
 use crate::shell::{self, Entity, HandlerError, Leaves, Shell, Started, answered, regardless};
 use crate::start_argument::{self, StartArgument};
+use crate::witness::Machine;
 use crate::{activity_options, names, raw_json, unanswered};
 
 /// The workflow `ResourceEntity`: one contested resource, for as long as any customer wants it.
@@ -280,6 +281,10 @@ impl Entity for ResourceEntity {
 
     fn shell_mut(&mut self) -> &mut Shell<Self> {
         &mut self.shell
+    }
+
+    fn shown_to_witness(&self) -> Option<Machine<'_>> {
+        Some(Machine::Resource(&self.shell.machine))
     }
 
     fn was_reset() -> Option<Incoming> {

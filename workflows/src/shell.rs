@@ -14,6 +14,7 @@ use temporalio_common::data_converters::RawValue;
 use temporalio_workflow::{WaitConditionOptions, WorkflowCancellationToken, WorkflowContext, WorkflowContextView};
 
 use crate::queue_move::{self, ToldQueue};
+use crate::witness::Machine;
 use crate::{raw_json, start_argument};
 
 /// What the shell of an entity has and does that others do not.
@@ -81,6 +82,10 @@ pub(crate) trait Entity: Sized + 'static {
     /// The machine's observations since the last call, for metrics.
     fn take_observations(&mut self) -> Vec<Observation> {
         Vec::new()
+    }
+    /// The machine, for a witness of a replay. `None` if none watches machines of this kind.
+    fn shown_to_witness(&self) -> Option<Machine<'_>> {
+        None
     }
     /// The input that reports an operator's reset of the workflow. `None` if the reset does not concern it.
     fn was_reset() -> Option<Self::Incoming> {
@@ -158,7 +163,8 @@ impl<E: Entity> Shell<E> {
         Self {
             machine,
             effects: Vec::new(),
-            queue_move: start_argument::queue_move(argument),
+            // Only a run that continues another one has been told: whatever else starts an entity does not decide where it lives.
+            queue_move: if is_continued(view) { start_argument::queue_move(argument) } else { QueueMove::default() },
             unreadable,
             began_with: view.raw().randomness_seed,
             inbox: VecDeque::new(),

@@ -91,7 +91,7 @@ pub(crate) fn queue_move(argument: &RawValue) -> QueueMove {
 ///
 /// # Errors
 /// If the machine cannot be written as JSON.
-pub(crate) fn carry<S: Serialize, M: Serialize>(
+pub fn carry<S: Serialize, M: Serialize>(
     start: &S,
     queue_move: &QueueMove,
     machine: &M,
@@ -128,7 +128,11 @@ pub(crate) fn machine<M: DeserializeOwned>(
     }
 }
 
-pub(crate) fn carried<M: DeserializeOwned>(argument: &RawValue) -> Result<M, serde_json::Error> {
+/// The machine that a run got from the one before, in a payload of its own or within the start argument.
+///
+/// # Errors
+/// If there is none, or if it is not such a machine.
+pub fn carried<M: DeserializeOwned>(argument: &RawValue) -> Result<M, serde_json::Error> {
     #[derive(Deserialize)]
     struct Read<M> {
         carried: M,

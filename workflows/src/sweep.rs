@@ -40,10 +40,12 @@ impl Sweep {
             ledger.leases = leases.ledger;
             leases.news
         });
+        let misplaced = ledger.misplaced.take(seen.misplaced);
         let news = News {
             left_out: seen.left_out,
             customers_unseen: seen.customers_unseen,
             leases: leases.unwrap_or_default(),
+            misplaced,
             ..ledger.take(seen.found, seen.tally, &seen.unanswered, seen.cursor)
         };
         // The activity counts and logs what it cannot report. If even that fails, on several workers, the failure is in the history,

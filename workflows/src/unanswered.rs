@@ -1,6 +1,8 @@
 //! Temporal's report about a call that ended without an outcome, in the terms of [`interlock_domain::attempt`].
 
-use interlock_domain::attempt::Unanswered;
+use interlock_domain::attempt::{Unanswered, of_unanswered};
+use interlock_domain::outcome::Outcome;
+use temporalio_common::data_converters::PayloadConversionError;
 use temporalio_common::error::{IncomingError, TimeoutType};
 use temporalio_common::protos::temporal::api::enums::v1::RetryState;
 use temporalio_common::protos::temporal::api::failure::v1::failure::FailureInfo;
@@ -20,9 +22,24 @@ pub fn unanswered(cause: Option<&IncomingError>) -> Unanswered<'_> {
     }
 }
 
-/// The same for a call by an entity.
-pub(crate) fn of_call(failure: &ActivityExecutionError) -> Unanswered<'_> {
-    unanswered(failure.cause())
+/// The outcome of a call by an entity that ended without one.
+pub(crate) fn of_call(failure: &ActivityExecutionError, expires: bool) -> Outcome {
+    match failure {
+        ActivityExecutionError::Serialization(fault) => of_unanswered(Unanswered::Unreadable(&why(fault)), expires),
+        ActivityExecutionError::Cancelled(_) if failure.cause().is_none() => {
+            of_unanswered(Unanswered::Cancelled, expires)
+        }
+        _ => of_unanswered(unanswered(failure.cause()), expires),
+    }
+}
+
+/// Why the result of a call is not an outcome.
+fn why(fault: &PayloadConversionError) -> String {
+    match fault {
+        PayloadConversionError::WrongEncoding => "it is not JSON in the encoding 'json/plain'".to_owned(),
+        PayloadConversionError::EncodingError(fault) => fault.to_string(),
+        other => other.to_string(),
+    }
 }
 
 /// What an operator did to end a call in Temporal, if that is what happened: Interlock's workers always return an outcome, or fail in
@@ -44,4 +61,32 @@ fn is_final(failure: &ActivityExecutionError) -> bool {
         _ => RetryState::Unspecified,
     };
     retry_state == RetryState::NonRetryableFailure && !matches!(failure.cause(), Some(IncomingError::Timeout(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use interlock_domain::outcome::ProvenOutcome;
+
+    use super::*;
+
+    #[test]
+    fn a_result_that_is_not_an_outcome_is_told_with_what_is_wrong_with_it() {
+        let said = |fault| {
+            let outcome = of_call(&ActivityExecutionError::Serialization(fault), false);
+            assert_eq!(outcome.class(), "ambiguous", "its request may have had its effect");
+            outcome.detail().unwrap().to_owned()
+        };
+        assert!(said(PayloadConversionError::WrongEncoding).contains("'json/plain'"));
+        for (result, part) in [
+            ("{}", "missing field `class`"),
+            ("{\"class\":\"doen\"}", "unknown variant `doen`"),
+            ("{\"class\":\"permanent\"}", "missing field `code`"),
+            ("null", "null"),
+            ("7", "7"),
+        ] {
+            let fault = serde_json::from_str::<ProvenOutcome>(result).unwrap_err();
+            let sentence = said(PayloadConversionError::EncodingError(Box::new(fault)));
+            assert!(sentence.contains(part), "{result}: {sentence}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use interlock_domain::attempt::{INTERRUPTED, Left, LeftBy, TOO_LATE, is_settled_failure};
+use interlock_domain::attempt::{INTERRUPTED, Left, LeftBy, LeftWithJob, TOO_LATE, is_settled_failure};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{Epoch, Timestamp};
 use interlock_domain::message::ProvisionRequest;
@@ -79,11 +79,13 @@ fn outcomes() -> Vec<Outcome> {
         Outcome::AlreadyDone,
         Outcome::InUse { holder: Some("001010000000001".to_owned()) },
         Outcome::InUse { holder: None },
+        Outcome::Accepted { job: "17".to_owned(), poll_after_ms: retry_after_ms, detail: detail() },
+        Outcome::Accepted { job: "17".to_owned(), poll_after_ms: None, detail: detail() },
         Outcome::Transient { detail: detail() },
         Outcome::Throttled { retry_after_ms, detail: detail() },
         Outcome::Throttled { retry_after_ms: None, detail: detail() },
-        Outcome::Unavailable { retry_after_ms, detail: detail() },
-        Outcome::Unavailable { retry_after_ms: None, detail: detail() },
+        Outcome::Unavailable { retry_after_ms, cause: Some(ErrorCode::Redirected.into()), detail: detail() },
+        Outcome::Unavailable { retry_after_ms: None, cause: None, detail: detail() },
         Outcome::Permanent { code: ErrorCode::UnknownSubscriber.into(), detail: detail() },
         Outcome::Ambiguous { detail: detail() },
     ];
@@ -92,6 +94,7 @@ fn outcomes() -> Vec<Outcome> {
         match outcome {
             Outcome::Done
             | Outcome::AlreadyDone
+            | Outcome::Accepted { .. }
             | Outcome::InUse { .. }
             | Outcome::Transient { .. }
             | Outcome::Throttled { .. }
@@ -161,10 +164,12 @@ fn fields_of_others_are_ignored() {
 
 #[test]
 fn heartbeats_are_as_the_schema_says() {
-    agrees("heartbeat", &Some(LeftBy { attempt: 3, left: Left::Settled, next_at: None }));
+    agrees("heartbeat", &Some(LeftBy { attempt: 3, left: Left::Settled, next_at: None, calls: None }));
     let until = Timestamp(1_795_162_181_944);
     let next_at = Some(Timestamp(1_795_162_183_000));
-    agrees("heartbeat", &Some(LeftBy { attempt: 1, left: Left::MaybeSent { until }, next_at }));
+    let accepted = LeftBy { attempt: 1, left: Left::Accepted { since: until }, next_at, calls: None };
+    agrees("heartbeat", &Some(LeftWithJob { left: accepted, job: Some("17".to_owned()) }));
+    agrees("heartbeat", &Some(LeftBy { attempt: 1, left: Left::MaybeSent { until }, next_at, calls: Some(2) }));
     agrees("heartbeat", &None::<LeftBy>);
     for wrong in [json!({"attempt": 1}), json!({"attempt": 1, "left": "maybe_sent"}), json!({"left": "settled"})] {
         assert!(!is_valid("heartbeat", &wrong), "{wrong}");

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use interlock_adapters::{Capabilities as AdapterCapabilities, Fence};
 use interlock_client::EntityCallError;
-use interlock_domain::attempt::LeftBy;
+use interlock_domain::attempt::{JobAnswer, LeftBy, LeftWithJob};
 use interlock_domain::ids::{CustomerRef, OrderId, ResourceId, TenantId};
 use interlock_domain::outcome::HolderAnswer;
 use interlock_domain::retry::RetryPolicy;
@@ -21,6 +21,7 @@ const LANDS_WITHIN: Duration = Duration::from_millis(60);
 struct Told {
     calls: Mutex<VecDeque<Outcome>>,
     verifications: Mutex<VecDeque<Verification>>,
+    polls: Mutex<VecDeque<JobAnswer>>,
     asked: Mutex<Vec<&'static str>>,
 }
 
@@ -44,6 +45,12 @@ impl Adapter for Told {
     async fn verify(&self, _call: &Call) -> Verification {
         self.asked.lock().unwrap().push("verify");
         self.verifications.lock().unwrap().pop_front().unwrap()
+    }
+
+    async fn poll(&self, _call: &Call, job: &str) -> JobAnswer {
+        assert_eq!(job, "17");
+        self.asked.lock().unwrap().push("poll");
+        self.polls.lock().unwrap().pop_front().unwrap()
     }
 
     async fn find_holder(&self, _tenant: &TenantId, _resource: &ResourceId) -> Result<HolderAnswer, Outcome> {
@@ -77,9 +84,10 @@ impl Attempts {
         context: ActivityContext,
         request: ProvisionRequest,
     ) -> Result<Outcome, ActivityError> {
+        let adapter: Arc<dyn Adapter> = self.0.clone();
         let attempt = ProvisionAttempt::of(
             &context,
-            self.0.as_ref(),
+            &adapter,
             self.0.as_ref(),
             Breaker::new(&interlock_domain::target_entity::TargetRules::default(), |_| {}, drop),
             request,
@@ -93,6 +101,7 @@ struct Came {
     outcome: Result<Outcome, String>,
     asked: Vec<&'static str>,
     left: Option<LeftBy>,
+    job: Option<String>,
     took: Duration,
 }
 
@@ -141,7 +150,30 @@ async fn attempt_scheduled(
     calls: &[Outcome],
     read_back: &[Verification],
 ) -> Came {
+    let left = left.map(|left| LeftWithJob { left, job: None });
+    attempt_with(number, called, scheduled, left, calls, read_back, &[]).await
+}
+
+/// The attempt after one whose call the target accepted as job 17.
+async fn attempt_about_job(polls: &[JobAnswer]) -> Came {
+    let scheduled = SystemTime::now();
+    let since = now();
+    let left = LeftBy { attempt: 1, left: Left::Accepted { since }, next_at: Some(timestamp(scheduled)), calls: None };
+    let left = LeftWithJob { left, job: Some("17".to_owned()) };
+    attempt_with(2, scheduled - Duration::from_mins(1), scheduled, Some(left), &[], &[], polls).await
+}
+
+async fn attempt_with(
+    number: u32,
+    called: SystemTime,
+    scheduled: SystemTime,
+    left: Option<LeftWithJob>,
+    calls: &[Outcome],
+    read_back: &[Verification],
+    polls: &[JobAnswer],
+) -> Came {
     let told = Arc::new(Told {
+        polls: Mutex::new(polls.iter().cloned().collect()),
         calls: Mutex::new(calls.iter().cloned().collect()),
         verifications: Mutex::new(read_back.iter().cloned().collect()),
         asked: Mutex::default(),
@@ -162,7 +194,7 @@ async fn attempt_scheduled(
     let environment = environment
         .info(info)
         .register_activities(Attempts(Arc::clone(&told)))
-        .on_heartbeat(move |details| *noted.lock().unwrap() = *details.downcast::<Option<LeftBy>>().unwrap())
+        .on_heartbeat(move |details| *noted.lock().unwrap() = *details.downcast::<Option<LeftWithJob>>().unwrap())
         .build();
     let began = std::time::Instant::now();
     let outcome = match environment.run(Attempts::attempt, request()).await {
@@ -173,8 +205,8 @@ async fn attempt_scheduled(
         Err(other) => panic!("{other}"),
     };
     let asked = told.asked.lock().unwrap().clone();
-    let left = *last.lock().unwrap();
-    Came { outcome, asked, left, took: began.elapsed() }
+    let (left, job) = last.lock().unwrap().clone().map(|kept: LeftWithJob| (kept.left, kept.job)).unzip();
+    Came { outcome, asked, left, job: job.flatten(), took: began.elapsed() }
 }
 
 fn ambiguous() -> Outcome {
@@ -229,7 +261,7 @@ async fn an_attempt_after_a_lost_one_waits_until_no_request_can_take_effect_any_
 
 #[tokio::test]
 async fn the_state_left_by_an_older_attempt_than_the_last_is_not_trusted() {
-    let stale = Some(LeftBy { attempt: 1, left: Left::Settled, next_at: Some(now()) });
+    let stale = Some(LeftBy { attempt: 1, left: Left::Settled, next_at: Some(now()), calls: None });
     let came = attempt(3, stale, &[], &[Verification::NotApplied]).await;
     assert_eq!((came.outcome, came.asked), (Err(READ_BACK.to_owned()), vec!["verify"]));
 }
@@ -259,4 +291,60 @@ async fn an_attempt_1_that_was_scheduled_after_its_call_reads_back_before_it_sen
     let came = attempt_scheduled(1, called, now, None, &[], &[Verification::Applied]).await;
     assert_eq!((came.outcome, came.asked), (Ok(Outcome::AlreadyDone), vec!["verify"]));
     assert!(came.took >= LANDS_WITHIN, "{:?}", came.took);
+}
+
+fn accepted() -> Outcome {
+    Outcome::Accepted { job: "17".to_owned(), poll_after_ms: Some(700), detail: "queued".to_owned() }
+}
+
+#[tokio::test]
+async fn a_job_is_asked_about_by_later_attempts_and_nothing_is_sent_meanwhile() {
+    let came = attempt(1, None, &[accepted()], &[]).await;
+    assert_eq!((came.outcome, came.asked), (Err("accepted".to_owned()), vec!["call"]));
+    assert!(matches!(came.left.map(|left| left.left), Some(Left::Accepted { .. })));
+    assert_eq!(came.job.as_deref(), Some("17"));
+
+    let running = JobAnswer::Running { poll_after_ms: None, detail: "queued".to_owned() };
+    let came = attempt_about_job(&[running]).await;
+    assert_eq!((came.outcome, came.asked), (Err("accepted".to_owned()), vec!["poll"]));
+    assert_eq!(came.job.as_deref(), Some("17"), "the next attempt knows the job, too");
+
+    let away = JobAnswer::NotTold(Outcome::unavailable("away"));
+    let came = attempt_about_job(&[away]).await;
+    assert_eq!(
+        (came.outcome, came.asked, came.job.as_deref()),
+        (Err("unavailable".to_owned()), vec!["poll"], Some("17"))
+    );
+
+    let came = attempt_about_job(&[JobAnswer::Ended(Outcome::Done)]).await;
+    assert_eq!((came.outcome, came.asked), (Ok(Outcome::Done), vec!["poll"]));
+
+    let came = attempt_about_job(&[JobAnswer::Unknown { detail: "gone".to_owned() }]).await;
+    assert_eq!((came.outcome, came.asked), (Err("ambiguous".to_owned()), vec!["poll"]));
+    assert!(matches!(came.left.map(|left| left.left), Some(Left::MaybeSent { .. })), "it is read back next");
+}
+
+#[tokio::test]
+async fn a_job_that_reading_back_finds_is_asked_about() {
+    let until = Timestamp(now().0 - 60_000);
+    let left = LeftBy { attempt: 1, left: Left::MaybeSent { until }, next_at: Some(now()), calls: None };
+    let found = Verification::Accepted { job: "17".to_owned() };
+    let came = attempt(2, Some(left), &[], &[found]).await;
+    assert_eq!(
+        (came.outcome, came.asked, came.job.as_deref()),
+        (Err("accepted".to_owned()), vec!["verify"], Some("17"))
+    );
+}
+
+#[tokio::test]
+async fn each_attempt_leaves_how_often_the_request_was_sent_by_then() {
+    let calls = |came: &Came| came.left.and_then(|left| left.calls);
+    let first = attempt(1, None, &[ambiguous()], &[]).await;
+    assert_eq!(calls(&first), Some(1));
+    let second = attempt(2, first.left, &[], &[Verification::NotApplied]).await;
+    assert_eq!(calls(&second), Some(1), "it only read back");
+    let third = attempt(3, second.left, &[Outcome::unavailable("down")], &[]).await;
+    assert_eq!(calls(&third), Some(2));
+    let after_a_lost_one = attempt(2, None, &[], &[Verification::NotApplied]).await;
+    assert_eq!(calls(&after_a_lost_one), Some(1), "the lost one may have sent it");
 }

@@ -90,6 +90,7 @@ async fn found(world: &World) -> Result<Found, Outcome> {
         epoch: Some(Epoch(1)),
         epochs: [(resource("msisdn/1"), Epoch(1))].into(),
         attempt: 1,
+        callback_url: None,
         timeout: Duration::from_secs(1),
     };
     look(world, world, &call, &[resource("imsi/00101")]).await

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use http::{Method, StatusCode};
+use http::Method;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
+use secrecy::SecretString;
 
 use super::class::Class;
 use super::credentials::{Credentials, Proof};
@@ -23,6 +24,8 @@ pub(super) struct Attempt<'a> {
     pub(super) request_timeout: Duration,
     /// The deadline of the attempt. Nothing begins after it.
     pub(super) deadline: Instant,
+    /// What an answer must not repeat, besides the credentials: the URL of call backs.
+    pub(super) secrets: Vec<SecretString>,
 }
 
 /// Why there is no answer.
@@ -90,7 +93,7 @@ impl Attempt<'_> {
             None => self.send_proven(Rendering::of_base_url(), self.request_timeout).await,
         };
         let answer = answer.map_err(NoAnswer::of_question)?;
-        match answer.outcome_of_refusal() {
+        match answer.outcome_of_status() {
             Some(outcome) => Err(outcome),
             None if answer.status.is_server_error() => {
                 Err(Outcome::unavailable(format!("the target responded with status {}", answer.status.as_u16())))
@@ -109,7 +112,7 @@ impl Attempt<'_> {
         self.left().ok_or_else(NoAnswer::too_late)?;
         let proof = self.credentials.proof(self.deadline).await.map_err(NoAnswer::Before)?;
         let answer = self.send(&rendering, &proof, timeout).await?;
-        if answer.status != StatusCode::UNAUTHORIZED || self.left().is_none() {
+        if !self.credentials.are_refused_by(answer.status) || self.left().is_none() {
             return Ok(answer);
         }
         match self.credentials.renewed(&proof, self.deadline).await.map_err(NoAnswer::Before)? {
@@ -136,7 +139,7 @@ impl Attempt<'_> {
             body,
             timeout: timeout.min(left),
         };
-        let extras = Extras { proof: proof.headers.clone(), form, ..Extras::default() };
+        let extras = Extras { proof: proof.headers.clone(), form, secrets: &self.secrets };
         self.exchange.send_with(request, extras).await.map_err(NoAnswer::OnTheWay)
     }
 

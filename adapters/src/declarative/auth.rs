@@ -1,12 +1,15 @@
 //! The tables `[auth]` and `[tls]` of an adapter file.
 
-use http::{HeaderMap, HeaderName};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, StatusCode};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::toml_text::{Entry, Faults, Section};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::condition::read_header_name;
+use super::pointer::Pointer;
 use super::secret::SecretSource;
+use super::status_set::StatusSet;
 use crate::exchange::Tls;
 use crate::secret::SecretMissing;
 
@@ -36,7 +39,16 @@ impl Known {
 
 /// How Interlock authenticates to the target.
 #[derive(Debug, Clone)]
-pub(super) enum Auth {
+pub(super) struct Auth {
+    /// The method.
+    pub(super) kind: AuthKind,
+    /// The statuses with which the target rejects credentials, before it changes anything.
+    pub(super) renew_on: StatusSet,
+}
+
+/// A method of authentication.
+#[derive(Debug, Clone)]
+pub(super) enum AuthKind {
     None,
     /// As the target's settings say. The file says nothing.
     Given(HeaderMap),
@@ -52,6 +64,42 @@ pub(super) enum Auth {
         value: SecretSource,
     },
     OAuth2(OAuth2),
+    Session(Session),
+}
+
+impl From<AuthKind> for Auth {
+    fn from(kind: AuthKind) -> Self {
+        Self { kind, renew_on: StatusSet::one(StatusCode::UNAUTHORIZED.as_u16()) }
+    }
+}
+
+/// A log-in by a JSON request, whose answer has a token.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    pub(super) login_url: String,
+    /// The fields of the request.
+    body: Vec<(String, Known)>,
+    /// Where the answer has the token.
+    pub(super) token: Pointer,
+    /// Where the answer has the seconds for which the token is valid.
+    pub(super) expires_in: Option<Pointer>,
+    /// The header that carries the token.
+    pub(super) header: HeaderName,
+    /// The word before the token.
+    pub(super) scheme: Option<String>,
+}
+
+impl Session {
+    /// The fields of the request.
+    pub(super) fn fields(&self) -> Result<Vec<(String, SecretString)>, SecretMissing> {
+        self.body.iter().map(|(name, value)| Ok((name.clone(), value.resolve()?))).collect()
+    }
+
+    /// Those of its values that are secrets.
+    pub(super) fn secrets(&self) -> Result<Vec<SecretString>, SecretMissing> {
+        let secret = self.body.iter().filter(|(_, value)| matches!(value, Known::Secret(_)));
+        secret.map(|(_, value)| value.resolve()).collect()
+    }
 }
 
 /// OAuth 2.0 with client credentials (RFC 6749, 4.4).
@@ -93,6 +141,7 @@ enum Kind {
     Bearer,
     Header,
     OAuth2,
+    Session,
 }
 
 impl Auth {
@@ -103,25 +152,31 @@ impl Auth {
             ("bearer", Kind::Bearer),
             ("header", Kind::Header),
             ("oauth2", Kind::OAuth2),
+            ("session", Kind::Session),
         ];
         let kind = section.require("kind", faults)?.choice(&kinds, faults)?;
+        let renew_on = section.take("renew_on").map(|entry| StatusSet::read(entry, faults));
         let auth = match kind {
-            Kind::None => Some(Self::None),
+            Kind::None => Some(AuthKind::None),
             Kind::Basic => {
                 let username = Known::require(&mut section, "username", faults);
                 let password = SecretSource::require(&mut section, "password", faults);
-                username.zip(password).map(|(username, password)| Self::Basic { username, password })
+                username.zip(password).map(|(username, password)| AuthKind::Basic { username, password })
             }
-            Kind::Bearer => SecretSource::require(&mut section, "token", faults).map(|token| Self::Bearer { token }),
+            Kind::Bearer => {
+                SecretSource::require(&mut section, "token", faults).map(|token| AuthKind::Bearer { token })
+            }
             Kind::Header => {
                 let name = section.require("name", faults).and_then(|entry| read_header_name(&entry, faults));
                 let value = SecretSource::require(&mut section, "value", faults);
-                name.zip(value).map(|(name, value)| Self::Header { name, value })
+                name.zip(value).map(|(name, value)| AuthKind::Header { name, value })
             }
-            Kind::OAuth2 => read_oauth2(&mut section, faults).map(Self::OAuth2),
+            Kind::OAuth2 => read_oauth2(&mut section, faults).map(AuthKind::OAuth2),
+            Kind::Session => read_session(&mut section, faults).map(AuthKind::Session),
         };
         section.finish(faults);
-        auth
+        let auth = Self::from(auth?);
+        Some(Self { renew_on: renew_on.flatten().unwrap_or(auth.renew_on), ..auth })
     }
 }
 
@@ -141,6 +196,28 @@ fn read_oauth2(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<OAu
         audience,
         client_auth,
     })
+}
+
+fn read_session(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<Session> {
+    let login_url = section.require("login_url", faults).and_then(|entry| read_token_url(&entry, faults));
+    let mut body = Vec::new();
+    for (name, entry) in section.named("body", faults) {
+        let value = match entry.as_text() {
+            Some(text) => Some(Known::Text(text.to_owned())),
+            None => SecretSource::read(&entry, faults).map(Known::Secret),
+        };
+        body.extend(value.map(|value| (name.to_owned(), value)));
+    }
+    let token = section.require("token", faults).and_then(|entry| Pointer::read(&entry, faults));
+    let expires_in = section.take("expires_in").and_then(|entry| Pointer::read(&entry, faults));
+    let named = section.take("header").map(|entry| read_header_name(&entry, faults));
+    let scheme = section.text("scheme", faults).map(str::to_owned);
+    let (header, scheme) = match named {
+        Some(name) => (name?, scheme),
+        None => (AUTHORIZATION, Some(scheme.unwrap_or_else(|| "Bearer".to_owned()))),
+    };
+    let scheme = scheme.filter(|scheme| !scheme.is_empty());
+    Some(Session { login_url: login_url?, body, token: token?, expires_in, header, scheme })
 }
 
 fn read_token_url(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<String> {

@@ -7,6 +7,12 @@ pub(super) enum Class {
     Done,
     /// The target was already in the wanted state.
     AlreadyDone,
+    /// The target accepted the call as a job.
+    Accepted,
+    /// Asking about a job: the target works on it.
+    Running,
+    /// Asking about a job: the target does not know it.
+    Unknown,
     /// Somebody else has the resource.
     InUse,
     /// A temporary failure. Retry soon.
@@ -44,6 +50,8 @@ pub(super) enum Asked {
     LookUp,
     /// It reads back whether an earlier write took effect.
     Verify,
+    /// It asks about a job that the target accepted.
+    Poll,
     /// It asks who has a resource.
     Holder,
     /// Any of these: for the rows that are appended to those of every request.
@@ -57,12 +65,24 @@ impl Asked {
             Self::Write => &[
                 ("done", Class::Done),
                 ("already_done", Class::AlreadyDone),
+                ("accepted", Class::Accepted),
                 ("in_use", Class::InUse),
                 ("transient", Class::Transient),
                 ("throttled", Class::Throttled),
                 ("unavailable", Class::Unavailable),
                 ("permanent", Class::Permanent),
                 ("ambiguous", Class::Ambiguous),
+            ],
+            Self::Poll => &[
+                ("running", Class::Running),
+                ("done", Class::Done),
+                ("already_done", Class::AlreadyDone),
+                ("in_use", Class::InUse),
+                ("transient", Class::Transient),
+                ("throttled", Class::Throttled),
+                ("unavailable", Class::Unavailable),
+                ("permanent", Class::Permanent),
+                ("unknown", Class::Unknown),
             ],
             Self::LookUp => &[
                 ("found", Class::Found),
@@ -77,6 +97,7 @@ impl Asked {
             Self::Verify => &[
                 ("applied", Class::Applied),
                 ("not_applied", Class::NotApplied),
+                ("accepted", Class::Accepted),
                 ("in_use", Class::InUse),
                 ("unclear", Class::Unclear),
             ],
@@ -101,6 +122,6 @@ impl Asked {
 
     /// Whether the request changes nothing at the target.
     pub(super) fn is_question(self) -> bool {
-        matches!(self, Self::LookUp | Self::Verify | Self::Holder)
+        matches!(self, Self::LookUp | Self::Verify | Self::Poll | Self::Holder)
     }
 }

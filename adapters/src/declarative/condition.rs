@@ -94,7 +94,7 @@ impl Condition {
             Place::Body(pointer) => {
                 answer.body.as_ref().map(|body| pointer.all(body)).unwrap_or_default().into_iter().cloned().collect()
             }
-            Place::Text => vec![Value::from(String::from_utf8_lossy(&answer.raw))],
+            Place::Text => vec![Value::from(answer.text.as_str())],
         };
         Ok(match &self.test {
             Test::Present(wanted) => found.iter().any(|value| !value.is_null()) == *wanted,
@@ -109,6 +109,11 @@ impl Condition {
     /// Whether the condition looks at the body.
     pub(super) fn needs_body(&self) -> bool {
         !matches!((&self.place, &self.test), (Place::Header(_), _) | (_, Test::Present(false)))
+    }
+
+    /// Whether the condition can recognise a web page: it looks at a header, or at the body as text.
+    pub(super) fn recognises_a_web_page(&self) -> bool {
+        matches!(self.place, Place::Header(_) | Place::Text)
     }
 
     /// Whether the conditions are equal.

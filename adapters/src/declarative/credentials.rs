@@ -1,23 +1,22 @@
 //! How Interlock authenticates to a declarative target: `[auth]`.
 //!
-//! If a target answers 401, which it does before it changes anything, Interlock reads the secrets again, fetches a new token, and sends
-//! the request once more. Secrets are never printed: they are kept in [`SecretString`]s and in headers marked as sensitive.
+//! If a target answers 401 (or another status that the file names in `renew_on`), which it does before it changes anything, Interlock
+//! reads the secrets again, fetches a new token or logs in again, and sends the request once more. Secrets are never printed: they are kept in [`SecretString`]s and in headers marked as sensitive.
 
 use std::time::{Duration, Instant};
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use interlock_domain::ids::TargetId;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use interlock_domain::outcome::Outcome;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::auth::{Auth, ClientAuth, Login, OAuth2};
+use super::auth::{Auth, AuthKind, ClientAuth, Login, OAuth2, Session};
 
 use crate::error::RegistryError;
-use crate::exchange::{Exchange, Extras, Request, Tls};
+use crate::exchange::{Exchange, Extras, Line, Request, Tls};
 use crate::secret::SecretMissing;
 
 /// A token is replaced this long before it expires, so that it is still valid when a request arrives.
@@ -36,7 +35,7 @@ pub(super) struct Proof {
 /// Creates credentials, and keeps the last ones.
 pub(super) struct Credentials {
     auth: Auth,
-    /// The connection to the token endpoint, for OAuth2.
+    /// The connection to the token endpoint or the log-in, for OAuth2 and sessions.
     tokens: Option<Exchange>,
     current: Mutex<Current>,
 }
@@ -50,24 +49,18 @@ struct Current {
 
 impl Credentials {
     /// Reads the secrets, so that a missing one is reported at the start.
-    pub(super) fn new(
-        target: &TargetId,
-        auth: Auth,
-        base_url: &Url,
-        connect_timeout: Duration,
-        tls: Tls,
-    ) -> Result<Self, RegistryError> {
+    pub(super) fn new(auth: Auth, line: &Line<'_>, tls: &Tls) -> Result<Self, RegistryError> {
+        let target = line.target;
         let missing =
             |error: SecretMissing| RegistryError::Secret { target: target.clone(), detail: error.to_string() };
-        let tokens = match &auth {
-            Auth::OAuth2(oauth2) => {
-                oauth2.client_id.resolve().map_err(missing)?;
-                oauth2.client_secret.resolve().map_err(missing)?;
-                let url = token_url(base_url, &oauth2.token_url).ok_or_else(|| RegistryError::BaseUrl {
-                    target: target.clone(),
-                    base_url: oauth2.token_url.clone(),
-                })?;
-                Some(Exchange::open(target, url, connect_timeout, HeaderMap::new(), tls)?)
+        let url = match &auth.kind {
+            AuthKind::OAuth2(oauth2) => {
+                oauth2.login().map_err(missing)?;
+                Some(&oauth2.token_url)
+            }
+            AuthKind::Session(session) => {
+                session.fields().map_err(missing)?;
+                Some(&session.login_url)
             }
             fixed => {
                 fixed_headers(fixed)
@@ -76,7 +69,20 @@ impl Credentials {
                 None
             }
         };
+        let tokens = match url {
+            Some(text) => {
+                let base_url = token_url(&line.base_url, text)
+                    .ok_or_else(|| RegistryError::BaseUrl { target: target.clone(), base_url: text.clone() })?;
+                Some(Exchange::open(line.to(base_url), HeaderMap::new(), tls)?)
+            }
+            None => None,
+        };
         Ok(Self { auth, tokens, current: Mutex::new(Current::default()) })
+    }
+
+    /// Whether a response with this status asks for new credentials.
+    pub(super) fn are_refused_by(&self, status: StatusCode) -> bool {
+        self.auth.renew_on.contains(status.as_u16())
     }
 
     /// The credentials for a request that must end before `deadline`.
@@ -109,8 +115,13 @@ impl Credentials {
     async fn make(&self, current: &mut Current, deadline: Instant) -> Result<Proof, Outcome> {
         // In any case, the old credentials are not used again.
         current.proof = None;
-        let (headers, lifetime) = match (&self.auth, &self.tokens) {
-            (Auth::OAuth2(oauth2), Some(tokens)) => fetch_token(oauth2, tokens, deadline).await.map_err(unavailable)?,
+        let (headers, lifetime) = match (&self.auth.kind, &self.tokens) {
+            (AuthKind::OAuth2(oauth2), Some(tokens)) => {
+                fetch_token(oauth2, tokens, deadline).await.map_err(unavailable)?
+            }
+            (AuthKind::Session(session), Some(logins)) => {
+                log_in(session, logins, deadline).await.map_err(unavailable)?
+            }
             (fixed, _) => {
                 let headers = fixed_headers(fixed).map_err(|error| unavailable(error.to_string()))?;
                 (
@@ -143,19 +154,19 @@ fn token_url(base_url: &Url, text: &str) -> Option<Url> {
     Some(url)
 }
 
-/// The headers of all methods except OAuth2. `None` if a secret has characters that a header cannot contain.
-fn fixed_headers(auth: &Auth) -> Result<Option<HeaderMap>, SecretMissing> {
+/// The headers of all methods that need no log-in. `None` if a secret has characters that a header cannot contain.
+fn fixed_headers(auth: &AuthKind) -> Result<Option<HeaderMap>, SecretMissing> {
     Ok(match auth {
-        Auth::None | Auth::OAuth2(_) => Some(HeaderMap::new()),
-        Auth::Given(headers) => Some(headers.clone()),
-        Auth::Basic { username, password } => {
+        AuthKind::None | AuthKind::OAuth2(_) | AuthKind::Session(_) => Some(HeaderMap::new()),
+        AuthKind::Given(headers) => Some(headers.clone()),
+        AuthKind::Basic { username, password } => {
             sensitive(AUTHORIZATION, basic(&username.resolve()?, &password.resolve()?).expose_secret())
         }
-        Auth::Bearer { token } => {
+        AuthKind::Bearer { token } => {
             let value = SecretString::from(format!("Bearer {}", token.resolve()?.expose_secret()));
             sensitive(AUTHORIZATION, value.expose_secret())
         }
-        Auth::Header { name, value } => sensitive(name.clone(), value.resolve()?.expose_secret()),
+        AuthKind::Header { name, value } => sensitive(name.clone(), value.resolve()?.expose_secret()),
     })
 }
 
@@ -213,11 +224,51 @@ async fn fetch_token(
     let value = SecretString::from(format!("Bearer {token}"));
     let headers = sensitive(AUTHORIZATION, value.expose_secret())
         .ok_or_else(|| "the token contains characters that an HTTP header cannot carry".to_owned())?;
-    let said = field("expires_in").and_then(Value::as_u64).map(Duration::from_secs);
-    // A token that expires sooner than this margin is used for half of its lifetime.
-    let lifetime =
-        said.map_or(LIFETIME_UNSAID, |said| said.checked_sub(EXPIRY_MARGIN).unwrap_or(said / 2).max(said / 2));
-    Ok((headers, Some(lifetime)))
+    Ok((headers, Some(usable_for(field("expires_in").and_then(seconds)))))
+}
+
+/// A number of seconds, also as text: some servers quote it.
+fn seconds(value: &Value) -> Option<Duration> {
+    let number = match value {
+        Value::String(text) => text.trim().parse().ok()?,
+        other => other.as_f64()?,
+    };
+    Duration::try_from_secs_f64(number).ok()
+}
+
+/// How long a token is used that is valid for this long. One that expires sooner than the margin is used for half of its lifetime.
+fn usable_for(valid: Option<Duration>) -> Duration {
+    valid.map_or(LIFETIME_UNSAID, |valid| valid.checked_sub(EXPIRY_MARGIN).unwrap_or(valid / 2).max(valid / 2))
+}
+
+/// Logs in by a JSON request. Returns the header for further requests, with the time for which it may be used.
+async fn log_in(
+    session: &Session,
+    logins: &Exchange,
+    deadline: Instant,
+) -> Result<(HeaderMap, Option<Duration>), String> {
+    let fields = session.fields().map_err(|error| error.to_string())?;
+    let exposed = fields.iter().map(|(name, value)| (name.clone(), Value::from(value.expose_secret())));
+    let body = Value::Object(exposed.collect());
+    let secrets: Vec<SecretString> = session.secrets().map_err(|error| error.to_string())?;
+    let timeout = deadline.saturating_duration_since(Instant::now());
+    let request = Request { method: Method::POST, path: &[], query: &[], headers: &[], body: Some(&body), timeout };
+    let answer = logins
+        .send_with(request, Extras { secrets: &secrets, ..Extras::default() })
+        .await
+        .map_err(|failure| format!("the log-in cannot be reached: {}", failure.detail()))?;
+    let found = answer.body.as_ref().and_then(|body| session.token.first(body)).and_then(Value::as_str);
+    let Some(token) = found.filter(|token| answer.status.is_success() && !token.is_empty()) else {
+        return Err(format!("the log-in responded with status {} and no token: check [auth]", answer.status.as_u16()));
+    };
+    let value = match &session.scheme {
+        Some(scheme) => SecretString::from(format!("{scheme} {token}")),
+        None => SecretString::from(token.to_owned()),
+    };
+    let headers = sensitive(session.header.clone(), value.expose_secret())
+        .ok_or_else(|| "the token contains characters that an HTTP header cannot carry".to_owned())?;
+    let valid = session.expires_in.as_ref().and_then(|pointer| seconds(pointer.first(answer.body.as_ref()?)?));
+    Ok((headers, Some(usable_for(valid))))
 }
 
 fn form_encoded(secret: &SecretString) -> SecretString {

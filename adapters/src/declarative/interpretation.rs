@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::HeaderName;
+use interlock_domain::attempt::JobAnswer;
 use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use interlock_domain::toml_text::{Entry, Faults, Section};
@@ -15,15 +16,14 @@ use super::duration::read_duration;
 use super::pointer::Pointer;
 use super::scope::Scope;
 use super::template::Template;
-use crate::adapter::Verification;
-use crate::exchange::{TargetResponse, read_retry_after};
+use crate::adapter::{JOB_BYTES_MAX, Verification};
+use crate::exchange::TargetResponse;
+use crate::retry_after::Unit;
 
 /// The longest sentence that is kept from a target's answer, in characters.
 const DETAIL_CHARS_MAX: usize = 300;
 /// The longest code that is kept from a target's answer, in bytes.
 const CODE_BYTES_MAX: usize = 64;
-/// The longest pause that a target may ask for.
-const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
 /// The result of a row whose conditions hold: the keys `class`, `code`, `detail`, `holder` and `retry_after`.
 #[derive(Debug, Clone)]
@@ -32,6 +32,7 @@ pub(super) struct Saying {
     code: Option<Template>,
     detail: Option<Template>,
     holder: Option<Template>,
+    job: Option<Template>,
     retry_after: Vec<RetryAfter>,
 }
 
@@ -43,12 +44,6 @@ enum RetryAfter {
     Fixed(Duration),
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Unit {
-    Seconds,
-    Milliseconds,
-}
-
 /// The meaning of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Interpretation {
@@ -57,6 +52,10 @@ pub(super) struct Interpretation {
     pub(super) detail: String,
     holder: Option<String>,
     retry_after: Option<Duration>,
+    /// What is wrong with the target as a whole.
+    cause: Option<ErrorCode>,
+    /// The target's name for the job.
+    job: Option<String>,
 }
 
 impl Saying {
@@ -71,10 +70,11 @@ impl Saying {
         let template = |row: &mut Section<'_>, key, faults: &mut Faults<'_>| {
             row.take(key).and_then(|entry| Template::read(&entry, scope, faults))
         };
-        let (has_code, has_holder) = (row.has("code"), row.has("holder"));
+        let (has_code, has_holder, has_job) = (row.has("code"), row.has("holder"), row.has("job"));
         let code = template(row, "code", faults);
         let detail = template(row, "detail", faults);
         let holder = template(row, "holder", faults);
+        let job = template(row, "job", faults);
         let retry_after = row.take("retry_after").map(|entry| read_retry_sources(entry, faults)).unwrap_or_default();
         // The other keys can be checked only if the class could be parsed.
         let class = class??;
@@ -105,12 +105,19 @@ impl Saying {
             "A row of class 'party' needs a 'holder'.",
         );
         faults.refuse(
-            !retry_after.is_empty() && !matches!(class, Class::Throttled | Class::Unavailable),
+            has_job != (class == Class::Accepted),
+            spot,
+            if has_job { ErrorCode::NotTogether } else { ErrorCode::MissingKey },
+            "A row of class 'accepted' needs a 'job', the target's name for it; no other row may have one.",
+        );
+        faults.refuse(
+            !retry_after.is_empty()
+                && !matches!(class, Class::Throttled | Class::Unavailable | Class::Accepted | Class::Running),
             spot,
             ErrorCode::NotTogether,
-            "Only the classes 'throttled' and 'unavailable' may have a 'retry_after'.",
+            "Only the classes 'throttled', 'unavailable', 'accepted' and 'running' may have a 'retry_after'.",
         );
-        Some(Self { class, code, detail, holder, retry_after })
+        Some(Self { class, code, detail, holder, job, retry_after })
     }
 
     /// The result for this answer, or without an answer.
@@ -132,6 +139,8 @@ impl Saying {
             detail: detail.trim().chars().take(DETAIL_CHARS_MAX).collect(),
             holder: say(&self.holder).map(|holder| holder.trim().to_owned()),
             retry_after: answer.and_then(|answer| self.retry_after.iter().find_map(|source| source.wait(answer))),
+            cause: None,
+            job: say(&self.job).map(|job| job.trim().to_owned()),
         }
     }
 }
@@ -144,22 +153,71 @@ impl Interpretation {
 
     /// The effect is unknown.
     pub(super) fn ambiguous(detail: String) -> Self {
-        Self { class: Class::Ambiguous, code: String::new(), detail, holder: None, retry_after: None }
+        Self {
+            class: Class::Ambiguous,
+            code: String::new(),
+            detail,
+            holder: None,
+            retry_after: None,
+            cause: None,
+            job: None,
+        }
+    }
+
+    /// The same, unless a web page came of which the row knows nothing but the status: then it settles nothing. A page with a 4xx status
+    /// is of a proxy, or of a server that does not have the API; one with a 2xx status may be a sign-in page.
+    pub(super) fn of_web_page(self, answer: &TargetResponse) -> Self {
+        let settles = !matches!(
+            self.class,
+            Class::Transient | Class::Throttled | Class::Unavailable | Class::Ambiguous | Class::Unclear
+        );
+        match answer.outcome_of_web_page() {
+            _ if !settles || !answer.is_web_page() => self,
+            Some(outcome) => Self {
+                class: Class::Unavailable,
+                detail: outcome.words().to_owned(),
+                cause: Some(ErrorCode::AnsweredByWebPage),
+                ..self
+            },
+            None => {
+                let (status, came) = (answer.status.as_u16(), answer.what_came());
+                Self::ambiguous(format!("the response with status {status} is {came}, not one of the target's API"))
+            }
+        }
     }
 
     /// The outcome of a write.
     pub(super) fn into_outcome(self) -> Outcome {
-        let Self { class, code, detail, holder, retry_after } = self;
+        let Self { class, code, detail, holder, retry_after, cause, job } = self;
         let retry_after_ms = retry_after.map(|wait| wait.as_millis().try_into().unwrap_or(u64::MAX));
         match class {
             Class::Done | Class::Applied | Class::Found => Outcome::Done,
             Class::AlreadyDone => Outcome::AlreadyDone,
+            Class::Accepted => match job.filter(|job| !job.is_empty() && job.len() <= JOB_BYTES_MAX) {
+                Some(job) => Outcome::Accepted { job, poll_after_ms: retry_after_ms, detail },
+                None => Outcome::Ambiguous { detail: "the target accepted a job without a usable name".to_owned() },
+            },
             Class::InUse | Class::TargetIdentity => Outcome::InUse { holder },
             Class::Transient | Class::NotApplied | Class::Absent | Class::Nobody => Outcome::Transient { detail },
             Class::Throttled => Outcome::Throttled { retry_after_ms, detail },
-            Class::Unavailable => Outcome::Unavailable { retry_after_ms, detail },
+            Class::Unavailable => Outcome::Unavailable { retry_after_ms, cause: cause.map(Into::into), detail },
             Class::Permanent => Outcome::Permanent { code: ReasonCode::of_target(code), detail },
-            Class::Ambiguous | Class::Unclear => Outcome::Ambiguous { detail },
+            Class::Ambiguous | Class::Unclear | Class::Running | Class::Unknown => Outcome::Ambiguous { detail },
+        }
+    }
+
+    /// What it says about a job. `every` is the pause before the next question, if the answer does not say.
+    pub(super) fn into_job_answer(self, every: Duration) -> JobAnswer {
+        match self.class {
+            Class::Running => {
+                let wait = self.retry_after.unwrap_or(every);
+                JobAnswer::Running { poll_after_ms: wait.as_millis().try_into().ok(), detail: self.detail }
+            }
+            Class::Unknown => JobAnswer::Unknown { detail: self.detail },
+            Class::Throttled | Class::Unavailable | Class::Ambiguous => {
+                JobAnswer::NotTold(self.into_outcome_of_question())
+            }
+            _ => JobAnswer::Ended(self.into_outcome()),
         }
     }
 
@@ -177,6 +235,10 @@ impl Interpretation {
             Class::Applied => Verification::Applied,
             Class::NotApplied => Verification::NotApplied,
             Class::InUse => Verification::InUse { holder: self.holder },
+            Class::Accepted => match self.job.filter(|job| !job.is_empty() && job.len() <= JOB_BYTES_MAX) {
+                Some(job) => Verification::Accepted { job },
+                None => Verification::Unclear { detail: self.detail },
+            },
             _ => Verification::Unclear { detail: self.detail },
         }
     }
@@ -219,31 +281,18 @@ impl RetryAfter {
         }
     }
 
-    fn read_from(text: &str, unit: Unit) -> Option<Duration> {
-        let number: f64 = text.trim().parse().ok().filter(|number: &f64| *number >= 0.0)?;
-        let seconds = match unit {
-            Unit::Seconds => number,
-            Unit::Milliseconds => number / 1_000.0,
-        };
-        Duration::try_from_secs_f64(seconds).ok()
-    }
-
-    fn read_in(&self, answer: &TargetResponse) -> Option<Duration> {
+    fn wait(&self, answer: &TargetResponse) -> Option<Duration> {
+        let (pauses, now) = (&answer.pauses, SystemTime::now());
         match self {
-            Self::Header { name, unit: Unit::Seconds } => {
-                read_retry_after(answer.headers.get(name)?, SystemTime::now())
-            }
-            Self::Header { name, unit } => Self::read_from(answer.headers.get(name)?.to_str().ok()?, *unit),
+            Self::Header { name, unit } => pauses.read_header(answer.headers.get(name)?, *unit, now),
             Self::Body { pointer, unit } => match pointer.first(answer.body.as_ref()?)? {
-                Value::String(text) => Self::read_from(text, *unit),
-                other => Self::read_from(&other.to_string(), *unit),
+                Value::Null => None,
+                Value::String(text) => pauses.read(text, *unit, now),
+                other => pauses.read(&other.to_string(), *unit, now),
             },
+            // The file's own pause is not the target's word.
             Self::Fixed(wait) => Some(*wait),
         }
-    }
-
-    fn wait(&self, answer: &TargetResponse) -> Option<Duration> {
-        self.read_in(answer).map(|wait| wait.min(RETRY_AFTER_MAX))
     }
 }
 

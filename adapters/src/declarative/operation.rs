@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use interlock_domain::attempt::POLL_AFTER_MS;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::toml_text::{Faults, Section, Spot};
 
@@ -18,6 +19,9 @@ use crate::adapter::{Capabilities, Fence, OnAmbiguous};
 
 /// How long a request may take effect after it was sent, if the file gives no value.
 const MAX_APPLY_DELAY: Duration = Duration::from_secs(10);
+
+/// The pause before a question about a job, if the file gives no value.
+const POLL_EVERY: Duration = Duration::from_millis(POLL_AFTER_MS);
 
 /// What all parts of a file share.
 pub(super) struct Surroundings<'a> {
@@ -71,6 +75,18 @@ pub(super) enum Flow {
     LookUp(Box<LookUp>),
 }
 
+impl Flow {
+    /// Whether an answer to one of its writes can be a job.
+    fn accepts_jobs(&self) -> bool {
+        let accepts = |inquiry: &Inquiry| inquiry.responses.has_class(Class::Accepted);
+        let branch = |branch: &Branch| matches!(branch, Branch::Write(inquiry) if accepts(inquiry));
+        match self {
+            Self::Write(inquiry) => accepts(inquiry),
+            Self::LookUp(lookup) => branch(&lookup.if_found) || branch(&lookup.if_absent),
+        }
+    }
+}
+
 /// A look-up before a write.
 #[derive(Debug, Clone)]
 pub(super) struct LookUp {
@@ -81,11 +97,34 @@ pub(super) struct LookUp {
     pub(super) if_absent: Branch,
 }
 
+/// How to ask about a job that the target accepted.
+#[derive(Debug, Clone)]
+pub(super) struct Poll {
+    pub(super) question: Inquiry,
+    /// The pause before a question, if the target does not say.
+    pub(super) every: Duration,
+}
+
+impl Poll {
+    fn read(
+        mut section: Section<'_>,
+        scope: &Scope,
+        surroundings: &Surroundings<'_>,
+        faults: &mut Faults<'_>,
+    ) -> Option<Self> {
+        let every = section.take("every").map(|entry| read_duration(&entry, faults));
+        let question = Inquiry::read(&mut section, Asked::Poll, &scope.with_job(), surroundings, faults);
+        section.finish(faults);
+        Some(Self { question: question?, every: every.unwrap_or(Some(POLL_EVERY))? })
+    }
+}
+
 /// One operation.
 #[derive(Debug, Clone)]
 pub(super) struct Operation {
     pub(super) flow: Flow,
     pub(super) verify: Option<Inquiry>,
+    pub(super) poll: Option<Poll>,
     pub(super) capabilities: Capabilities,
     /// The operation gives up what the step names. It is done only if `find_holder` then finds no holder.
     pub(super) releases: bool,
@@ -106,6 +145,16 @@ impl Operation {
             verify.finish(faults);
             inquiry
         });
+        let has_poll = section.has("poll");
+        let poll =
+            section.section("poll", faults).and_then(|section| Poll::read(section, &scope, surroundings, faults));
+        let accepts = flow.as_ref().is_some_and(Flow::accepts_jobs);
+        faults.refuse(
+            accepts != has_poll && flow.is_some(),
+            &section.spot,
+            if accepts { ErrorCode::MissingKey } else { ErrorCode::NotTogether },
+            "A row of class 'accepted' and the request 'poll', which asks about the job, need each other.",
+        );
         let own = section.section("capabilities", faults).map(|keys| CapabilityKeys::read(keys, faults));
         let capabilities = own.unwrap_or_default().or(defaults).check(has_verify, &section.spot, faults);
         section.take("describes").map(|entry| entry.text(faults));
@@ -117,7 +166,7 @@ impl Operation {
             "'releases' needs a [find_holder.KIND], which finds the holder after the release.",
         );
         section.finish(faults);
-        Some(Self { flow: flow?, verify, capabilities, releases })
+        Some(Self { flow: flow?, verify, poll, capabilities, releases })
     }
 }
 
@@ -180,8 +229,12 @@ fn read_branch(
 ) -> Option<Branch> {
     let mut branch = section.require(key, faults)?.section(faults)?;
     let read = if branch.has("class") {
-        let words: Vec<(&str, Class)> =
-            Asked::Write.words().iter().filter(|(_, class)| *class != Class::Ambiguous).copied().collect();
+        let words: Vec<(&str, Class)> = Asked::Write
+            .words()
+            .iter()
+            .filter(|(_, class)| !matches!(class, Class::Ambiguous | Class::Accepted))
+            .copied()
+            .collect();
         Saying::read(&mut branch, &words, scope, faults).map(Box::new).map(Branch::End)
     } else {
         Inquiry::read(&mut branch, Asked::Write, scope, surroundings, faults).map(Box::new).map(Branch::Write)

@@ -6,7 +6,7 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::toml_text::{Entry, Faults, Section, Spot};
 use minijinja::Value as Rendered;
 
-use super::class::Asked;
+use super::class::{Asked, Class};
 use super::condition::Condition;
 use super::interpretation::{Interpretation, Saying};
 use super::scope::Scope;
@@ -62,11 +62,20 @@ impl ResponseTable {
         Some(Self { own, shared: Arc::clone(shared) })
     }
 
+    /// Whether a row of its own has this class.
+    pub(super) fn has_class(&self, class: Class) -> bool {
+        self.own.iter().any(|row| row.saying.class == class)
+    }
+
     /// The meaning of the answer.
     pub(super) fn judge(&self, answer: &TargetResponse, variables: &Rendered) -> Interpretation {
         for row in self.own.iter().chain(&self.shared.rows) {
             match row.is_for(answer, variables) {
-                Ok(true) => return row.saying.interpret(Some(answer), variables),
+                Ok(true) => {
+                    let interpretation = row.saying.interpret(Some(answer), variables);
+                    let is_recognised = row.conditions.iter().any(Condition::recognises_a_web_page);
+                    return if is_recognised { interpretation } else { interpretation.of_web_page(answer) };
+                }
                 Ok(false) => {}
                 Err(path) => {
                     return Interpretation::ambiguous(format!("'{path}' could not be compared with the response"));

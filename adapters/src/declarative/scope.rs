@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 /// The variables that a template may use at one place.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Scope {
     names: BTreeSet<String>,
 }
 
 /// The variables of a call.
-const OF_CALL: [&str; 10] = [
+const OF_CALL: [&str; 11] = [
     "tenant",
     "target",
     "operation",
@@ -19,6 +19,7 @@ const OF_CALL: [&str; 10] = [
     "epoch",
     "epochs",
     "attempt",
+    "callback_url",
     "data",
 ];
 /// The variables of an answer.
@@ -47,6 +48,11 @@ impl Scope {
     pub(super) fn with_found<'a>(&self, names: impl Iterator<Item = &'a str>) -> Self {
         let found = names.map(|name| format!("found.{name}"));
         Self { names: self.names.iter().cloned().chain(found).collect() }
+    }
+
+    /// The same scope with a job.
+    pub(super) fn with_job(&self) -> Self {
+        Self { names: self.names.iter().cloned().chain(["job".to_owned()]).collect() }
     }
 
     /// The same scope with an answer.

@@ -1,11 +1,12 @@
 //! The adapter files that come with Interlock.
 
 /// Their names and texts.
-pub const SHIPPED: [(&str, &str); 5] = [
+pub const SHIPPED: [(&str, &str); 6] = [
     ("espocrm.toml", include_str!("../../connectors/espocrm.toml")),
     ("hubspot.toml", include_str!("../../connectors/hubspot.toml")),
     ("portaone-nsps.toml", include_str!("../../connectors/portaone-nsps.toml")),
     ("salesforce.toml", include_str!("../../connectors/salesforce.toml")),
+    ("tmf640.toml", include_str!("../../connectors/tmf640.toml")),
     ("tryton.toml", include_str!("../../connectors/tryton.toml")),
 ];
 

@@ -20,6 +20,16 @@ impl StatusSet {
         Self(vec![STATUSES])
     }
 
+    /// Every status of a success.
+    pub(super) fn successes() -> Self {
+        Self(vec![200..=299])
+    }
+
+    /// This status.
+    pub(super) fn one(status: u16) -> Self {
+        Self(vec![status..=status])
+    }
+
     pub(super) fn read(entry: Entry<'_>, faults: &mut Faults<'_>) -> Option<Self> {
         let place = entry.spot.clone();
         let mut set = Self(Vec::new());

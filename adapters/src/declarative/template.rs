@@ -12,6 +12,7 @@ use minijinja::value::Object;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value as Rendered};
 use serde_json::{Map, Value};
 
+use super::bounded_text::{self, RENDERED_BYTES_MAX};
 use super::scope::Scope;
 use super::template_names::called_names;
 
@@ -128,7 +129,7 @@ impl Template {
                 other => other.to_string(),
             }));
         }
-        STRICT.render_str(&self.source, variables).map(Some).map_err(|error| self.failed(&error))
+        bounded_text::whole(&STRICT, &self.source, variables).map(Some).map_err(|error| self.failed(&error))
     }
 
     /// The JSON value. `None` if it must be left out.
@@ -145,10 +146,13 @@ impl Template {
             let reason = "a value is missing; write '| optional' if it may be absent".to_owned();
             return Err(NotRendered { path: self.path.clone(), reason });
         }
-        serde_json::to_value(&value).map(Some).map_err(|_| NotRendered {
-            path: self.path.clone(),
-            reason: "the value cannot be represented in JSON".to_owned(),
-        })
+        let not_rendered = |reason: String| NotRendered { path: self.path.clone(), reason };
+        let json = serde_json::to_value(&value)
+            .map_err(|_| not_rendered("the value cannot be represented in JSON".to_owned()))?;
+        if size_of(&json) > RENDERED_BYTES_MAX {
+            return Err(not_rendered(format!("the value has more than {RENDERED_BYTES_MAX} bytes")));
+        }
+        Ok(Some(json))
     }
 
     /// The rendered text, in which missing values are empty: for texts about an answer.
@@ -156,11 +160,25 @@ impl Template {
         if self.is_constant() {
             return Some(self.source.clone());
         }
-        LENIENT.render_str(&self.source, variables).ok().filter(|text| !text.trim().is_empty())
+        bounded_text::beginning(&LENIENT, &self.source, variables).filter(|text| !text.trim().is_empty())
     }
 
     fn failed(&self, error: &Error) -> NotRendered {
         NotRendered { path: self.path.clone(), reason: error.kind().to_string() }
+    }
+}
+
+/// About how many bytes of JSON the value has.
+fn size_of(value: &Value) -> usize {
+    /// Of a number, a word, or what stands around a text.
+    const LEAST: usize = 4;
+    match value {
+        Value::String(text) => LEAST + text.len(),
+        Value::Array(items) => LEAST + items.iter().map(size_of).sum::<usize>(),
+        Value::Object(fields) => {
+            LEAST + fields.iter().map(|(name, value)| LEAST + name.len() + size_of(value)).sum::<usize>()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => LEAST,
     }
 }
 

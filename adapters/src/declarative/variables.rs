@@ -16,9 +16,9 @@ type Parameters = BTreeMap<String, String>;
 #[derive(Debug, Clone)]
 pub(super) struct Variables(Map<String, Value>);
 
-/// The variables of a call.
-pub(super) fn of_call(call: &Call, parameters: &Parameters) -> Variables {
-    variables(json!({
+/// The variables of a call. Without a URL for call backs the variable is missing.
+pub(super) fn of_call(call: &Call, callback_url: Option<&str>, parameters: &Parameters) -> Variables {
+    let mut of_call = variables(json!({
         "tenant": call.tenant,
         "target": call.target,
         "operation": call.operation,
@@ -29,7 +29,9 @@ pub(super) fn of_call(call: &Call, parameters: &Parameters) -> Variables {
         "attempt": call.attempt,
         "data": call.data,
         "parameters": parameters,
-    }))
+    }));
+    of_call.0.extend(callback_url.map(|url| ("callback_url".to_owned(), url.into())));
+    of_call
 }
 
 /// The variables of a request for the holder of a resource.
@@ -54,6 +56,13 @@ impl Variables {
     /// In the form that templates read.
     pub(super) fn rendered(&self) -> Rendered {
         Rendered::from(minijinja::value::Serde(&self.0))
+    }
+
+    /// With the name of a job.
+    pub(super) fn with_job(&self, job: &str) -> Self {
+        let mut all = self.0.clone();
+        all.insert("job".to_owned(), job.into());
+        Self(all)
     }
 
     /// With the variables of an answer.

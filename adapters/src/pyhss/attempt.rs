@@ -6,9 +6,9 @@ use interlock_domain::outcome::Outcome;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::PyhssAdapter;
 use super::reader::{Reader, not_pyhss, reason_of};
 use super::row::row_has;
-use super::{PyhssAdapter, detail_of};
 use crate::adapter::Call;
 use crate::exchange::{Failure, Request, TargetResponse};
 
@@ -54,7 +54,7 @@ impl<'a> Attempt<'a> {
         match result.unwrap_or_else(|outcome| outcome) {
             outcome @ (Outcome::Done | Outcome::AlreadyDone | Outcome::Ambiguous { .. }) => outcome,
             outcome if self.changed => Outcome::Ambiguous {
-                detail: format!("a part of {} was done: {}", self.call.operation, detail_of(&outcome)),
+                detail: format!("a part of {} was done: {}", self.call.operation, outcome.words()),
             },
             outcome => outcome,
         }
@@ -189,7 +189,7 @@ impl<'a> Attempt<'a> {
     /// The current row. If it cannot be read, the previous write is in doubt.
     async fn read_back(&self, path: &[&str]) -> Result<Option<Map<String, Value>>, Outcome> {
         self.reader.row(path).await.map_err(|outcome| Outcome::Ambiguous {
-            detail: format!("a write could not be read back: {}", detail_of(&outcome)),
+            detail: format!("a write could not be read back: {}", outcome.words()),
         })
     }
 

@@ -86,6 +86,12 @@ pub enum Action {
         /// The delay, in milliseconds.
         ms: u64,
     },
+    /// The request waits until this many of the rule's requests wait together. Then all of them are performed: they were there at the
+    /// same time. Can be combined with another rule.
+    Gather {
+        /// How many.
+        requests: usize,
+    },
     /// The request is not applied, and the connection is cut without an answer.
     FailBefore,
     /// The request is applied, and the connection is cut without an answer.
@@ -94,6 +100,21 @@ pub enum Action {
     LoseAnswer,
     /// The request is applied twice, and the first answer is returned.
     Duplicate,
+    /// The request becomes a job: the answer is 202 with its name, and it is applied later. `GET jobs/{job}` tells how it stands. A
+    /// request with the same idempotency key is the same job.
+    AsJob {
+        /// The delay, in milliseconds.
+        ms: u64,
+        /// Whether the job fails, without an effect.
+        #[serde(default)]
+        fails: bool,
+        /// Whether the end of the job is reported to the URL in the request's header `X-Interlock-Callback`.
+        #[serde(default)]
+        calls_back: bool,
+        /// The header `Retry-After` of the answers while it runs, in seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ask_after_s: Option<u64>,
+    },
     /// The connection is cut at once without an answer, and the request is applied later.
     ApplyLate {
         /// The delay, in milliseconds.
@@ -134,17 +155,19 @@ mod forever {
 pub(super) struct Injection {
     /// The delay.
     pub(super) delay: Duration,
-    /// The failure after it.
+    /// The requests to wait for after it: how many, and which.
+    pub(super) gather: Option<(usize, Pattern)>,
+    /// The failure after that.
     pub(super) action: Option<Action>,
 }
 
 impl Knobs {
     /// Returns the faults for a request, and counts down the rules that apply.
     pub(super) fn decide(&mut self, method: &str, path: &str, operation: &str, body: &str) -> Injection {
-        let mut injection = Injection { delay: Duration::from_millis(self.latency_ms), action: None };
+        let mut injection = Injection { delay: Duration::from_millis(self.latency_ms), ..Injection::default() };
         for rule in &mut self.rules {
-            let is_delay = matches!(rule.action, Action::Delay { .. });
-            if (!is_delay && injection.action.is_some()) || !rule.pattern.matches(method, path, operation, body) {
+            let is_wait = matches!(rule.action, Action::Delay { .. } | Action::Gather { .. });
+            if (!is_wait && injection.action.is_some()) || !rule.pattern.matches(method, path, operation, body) {
                 continue;
             }
             if let Times::Count(left) = &mut rule.times {
@@ -155,6 +178,7 @@ impl Knobs {
             }
             match &rule.action {
                 Action::Delay { ms } => injection.delay += Duration::from_millis(*ms),
+                Action::Gather { requests } => injection.gather = Some((*requests, rule.pattern.clone())),
                 action => injection.action = Some(action.clone()),
             }
         }

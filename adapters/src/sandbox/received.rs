@@ -20,6 +20,9 @@ pub struct Received {
     /// The header `Idempotency-Key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
+    /// The header `X-Interlock-Callback`: where to report the end of a job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<String>,
     /// The header `traceparent`: the trace that the request belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
@@ -34,6 +37,7 @@ impl Received {
             operation,
             body: request.text.clone(),
             idempotency_key: request.header("idempotency-key").map(str::to_owned),
+            callback_url: request.header("x-interlock-callback").map(str::to_owned),
             traceparent: request.header("traceparent").map(str::to_owned),
         }
     }

@@ -5,17 +5,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::Barrier;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::applied::{Applied, Effect};
-use super::knobs::{Action, Knobs, Rule};
+use super::jobs::Jobs;
+use super::knobs::{Action, Knobs, Pattern, Rule};
 use super::model::{Change, Model, Reply, Request};
 use super::received::Received;
 use super::seeds::{Seed, SeedError, Seeded};
 
 /// How long a connection without an answer stays open.
 const ANSWER_LOST_FOR: Duration = Duration::from_mins(1);
+/// The time limit for reporting the end of a job.
+const REPORT_LIMIT: Duration = Duration::from_secs(30);
 /// How many of the last requests are remembered.
 const REQUESTS_MAX: usize = 100_000;
 
@@ -27,6 +31,9 @@ struct State {
     received: VecDeque<Received>,
     /// The requests whose callers left before the answer, as `GET /path`.
     abandoned: VecDeque<String>,
+    jobs: Jobs,
+    /// Where the requests of each rule with [`Action::Gather`] wait for each other.
+    gatherings: Vec<(Pattern, Arc<Barrier>)>,
 }
 
 /// A sandbox target.
@@ -51,6 +58,8 @@ impl Target {
                 requests: 0,
                 received: VecDeque::new(),
                 abandoned: VecDeque::new(),
+                jobs: Jobs::default(),
+                gatherings: Vec::new(),
             }),
             late: TaskTracker::new(),
             stopped: CancellationToken::new(),
@@ -82,11 +91,19 @@ impl Target {
             push_bounded(received, Received::of(&request, path, operation));
             injection
         };
-        if !self.wait(injection.delay).await {
+        if !self.wait(injection.delay).await || !self.gather(injection.gather).await {
             return None;
         }
         match injection.action {
-            None | Some(Action::Delay { .. }) => Some(self.apply(&request)),
+            None | Some(Action::Delay { .. } | Action::Gather { .. }) => {
+                let told = self.lock().jobs.tell(&request);
+                Some(told.unwrap_or_else(|| self.apply(&request)))
+            }
+            Some(Action::AsJob { ms, fails, calls_back, ask_after_s }) => {
+                let callback_url = request.header("x-interlock-callback").filter(|_| calls_back).map(str::to_owned);
+                let work = Work { delay: Duration::from_millis(ms), fails, callback_url };
+                Some(self.begin_job(request, work, ask_after_s))
+            }
             Some(Action::Refuse { status, body, retry_after_s }) => {
                 let mut reply = Reply::new(status, body);
                 reply.headers.extend(retry_after_s.map(|seconds| ("retry-after", seconds.to_string())));
@@ -119,12 +136,44 @@ impl Target {
         }
     }
 
+    /// Makes a job of a request, unless it is one already.
+    fn begin_job(self: &Arc<Self>, request: Request, work: Work, ask_after_s: Option<u64>) -> Reply {
+        let (reply, name, is_new) = self.lock().jobs.begin(&request, ask_after_s);
+        if is_new {
+            let target = Arc::clone(self);
+            self.late.spawn(async move {
+                if target.wait(work.delay).await {
+                    let ended = if work.fails { None } else { Some(target.apply(&request)) };
+                    target.lock().jobs.end(&name, ended);
+                    if let Some(url) = work.callback_url {
+                        report(&url, &name).await;
+                    }
+                }
+            });
+        }
+        reply
+    }
+
     /// Waits. Returns `false` if the target was stopped meanwhile.
     async fn wait(&self, delay: Duration) -> bool {
         if delay.is_zero() {
             return true;
         }
         self.stopped.run_until_cancelled(tokio::time::sleep(delay)).await.is_some()
+    }
+
+    /// Waits for other requests. Returns `false` if the target was stopped meanwhile.
+    async fn gather(&self, gather: Option<(usize, Pattern)>) -> bool {
+        let Some((requests, pattern)) = gather else { return true };
+        let barrier = {
+            let gatherings = &mut self.lock().gatherings;
+            let there = gatherings.iter().position(|(of, _)| *of == pattern).unwrap_or_else(|| {
+                gatherings.push((pattern, Arc::new(Barrier::new(requests))));
+                gatherings.len() - 1
+            });
+            Arc::clone(&gatherings[there].1)
+        };
+        self.stopped.run_until_cancelled(barrier.wait()).await.is_some()
     }
 
     fn apply(&self, request: &Request) -> Reply {
@@ -223,6 +272,27 @@ impl Target {
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic in a model is a bug, which its own request has shown. Other requests continue.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What becomes of a job.
+struct Work {
+    delay: Duration,
+    fails: bool,
+    /// Where to report its end.
+    callback_url: Option<String>,
+}
+
+/// Reports the end of a job, once, as a target does that does not care whether the report arrives.
+async fn report(url: &str, job: &str) {
+    let client = reqwest::Client::builder().no_proxy().timeout(REPORT_LIMIT).build();
+    let posted = match client {
+        Ok(client) => client.post(url).json(&json!({"job": job})).send().await,
+        Err(error) => Err(error),
+    };
+    match posted.map_err(reqwest::Error::without_url) {
+        Ok(answer) => tracing::debug!(status = answer.status().as_u16(), job, "reported the end of a job"),
+        Err(error) => tracing::warn!(%error, job, "cannot report the end of a job"),
     }
 }
 

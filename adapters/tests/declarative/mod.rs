@@ -56,6 +56,7 @@ pub fn call(operation: &str, data: Value) -> Call {
         epoch: Some(Epoch(7)),
         epochs: BTreeMap::from([("msisdn/1".parse().unwrap(), Epoch(7))]),
         attempt: 1,
+        callback_url: None,
         timeout: Duration::from_secs(5),
     }
 }
@@ -75,6 +76,7 @@ pub fn word(verification: &Verification) -> &'static str {
     match verification {
         Verification::Applied => "applied",
         Verification::NotApplied => "not_applied",
+        Verification::Accepted { .. } => "accepted",
         Verification::InUse { .. } => "in_use",
         Verification::Unclear { .. } => "unclear",
     }

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -62,12 +64,12 @@ impl Hss {
         hss
     }
 
-    /// The PyHSS that `PYHSS_URL` names. If it is not set, prints a message and returns `None`.
+    /// The PyHSS that `PYHSS_URL` names. If it is not set, says so and returns `None`.
+    ///
+    /// # Panics
+    /// If it is not set, and `PYHSS_REQUIRED` is.
     pub fn running() -> Option<Self> {
-        let Ok(base_url) = std::env::var("PYHSS_URL") else {
-            eprintln!("skipped: set PYHSS_URL to the base URL of a running PyHSS 2.0 to run this against it");
-            return None;
-        };
+        let base_url = variable("PYHSS_URL")?;
         Some(Self::at(&base_url))
     }
 
@@ -78,16 +80,13 @@ impl Hss {
         (Self::sandbox_with(options).await, key)
     }
 
-    /// The locked PyHSS that `PYHSS_LOCKED_URL` names, and its key, `PYHSS_PROVISIONING_KEY`. If they are not set, prints a message and
-    /// returns `None`.
+    /// The locked PyHSS that `PYHSS_LOCKED_URL` names, and its key, `PYHSS_PROVISIONING_KEY`. If they are not set, says so and returns
+    /// `None`.
+    ///
+    /// # Panics
+    /// If one of them is not set, and `PYHSS_REQUIRED` is.
     pub fn running_locked() -> Option<(Self, String)> {
-        let (Ok(base_url), Ok(key)) = (std::env::var("PYHSS_LOCKED_URL"), std::env::var("PYHSS_PROVISIONING_KEY"))
-        else {
-            eprintln!(
-                "skipped: set PYHSS_LOCKED_URL and PYHSS_PROVISIONING_KEY to run this against a locked PyHSS 2.0"
-            );
-            return None;
-        };
+        let (base_url, key) = (variable("PYHSS_LOCKED_URL")?, variable("PYHSS_PROVISIONING_KEY")?);
         Some((Self::at(&base_url), key))
     }
 
@@ -199,6 +198,24 @@ impl Hss {
     }
 }
 
+/// A variable that says where a PyHSS runs. If it is not set, the case that needs it is skipped, and one line says so.
+///
+/// # Panics
+/// If it is not set, and `PYHSS_REQUIRED` is: then no case may be skipped.
+fn variable(name: &str) -> Option<String> {
+    static SAID: Once = Once::new();
+    let value = std::env::var(name).ok();
+    let script = "adapters/tests/pyhss/run";
+    if value.is_none() {
+        assert!(std::env::var_os("PYHSS_REQUIRED").is_none(), "{name} is not set; {script} starts a PyHSS and sets it");
+        // Written directly, since the test runner keeps what passing tests print.
+        let say =
+            || writeln!(std::io::stderr(), "skipped: the cases of a running PyHSS. {script} starts one and runs them");
+        SAID.call_once(|| drop(say()));
+    }
+    value
+}
+
 /// Digits that no other test of this or another run uses.
 pub fn digits(prefix: &str, length: usize) -> String {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
@@ -228,6 +245,7 @@ fn call_with_key(operation: &str, data: Map<String, Value>, idempotency_key: Uui
         epoch: Some(Epoch(7)),
         epochs: BTreeMap::new(),
         attempt: 1,
+        callback_url: None,
         timeout: Duration::from_secs(10),
     }
 }

@@ -1,5 +1,7 @@
 //! The meaning of a gRPC status of the server for a call to an entity.
 
+use std::error::Error as _;
+
 use tonic::{Code, Status};
 
 /// The meaning of a server status for a caller that waits for an entity's answer.
@@ -50,6 +52,23 @@ pub(crate) fn is_busy(status: &Status) -> bool {
         Code::InvalidArgument => status.message().contains("limit") && status.message().contains("signal"),
         _ => false,
     }
+}
+
+/// Whether the call was certainly not sent: there was no connection to the server.
+pub(crate) fn was_never_sent(status: &Status) -> bool {
+    let mut source = status.source();
+    while let Some(cause) = source {
+        if cause.is::<tonic::ConnectError>() {
+            return true;
+        }
+        source = cause.source();
+    }
+    false
+}
+
+/// Whether a call that must know if it was sent cannot be repeated by the SDK, which would forget it.
+pub(crate) fn is_busy_or_maybe_sent(status: &Status) -> bool {
+    is_busy(status) || !was_never_sent(status)
 }
 
 /// Whether the entity does not run. A missing namespace is a different error.

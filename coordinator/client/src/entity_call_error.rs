@@ -2,10 +2,20 @@
 
 use interlock_domain::error_code::ErrorCode;
 use thiserror::Error;
-use tonic::Status;
+use tonic::{Code, Status};
 
-use crate::call_status::is_busy;
+use crate::call_status::{is_busy, was_never_sent};
 use crate::server_error::ServerError;
+
+/// Why an event was not submitted.
+#[derive(Debug, Error)]
+#[error("{error}")]
+pub struct NotSubmitted {
+    /// The last failure.
+    pub error: EntityCallError,
+    /// Whether the event may have been accepted anyway, by this or an earlier attempt.
+    pub maybe_accepted: bool,
+}
 
 /// Why a call to an entity failed.
 #[derive(Debug, Error)]
@@ -63,6 +73,22 @@ impl EntityCallError {
     /// Whether the failure is temporary: the entity's run was ending, or had its maximum of signals.
     pub fn will_pass(&self) -> bool {
         self.status().is_some_and(is_busy)
+    }
+
+    /// Whether the server may have accepted the call anyway. It did not if there was no connection, or if it refused the call.
+    pub fn may_have_been_accepted(&self) -> bool {
+        match self.status() {
+            Some(status) => match status.code() {
+                Code::InvalidArgument
+                | Code::NotFound
+                | Code::PermissionDenied
+                | Code::Unauthenticated
+                | Code::FailedPrecondition
+                | Code::ResourceExhausted => false,
+                _ => !was_never_sent(status),
+            },
+            None => !matches!(self, Self::Payload { .. }),
+        }
     }
 
     /// Temporal's answer, if there was one.

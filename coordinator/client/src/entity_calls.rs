@@ -29,7 +29,7 @@ use temporalio_common::protos::temporal::api::update::v1 as update;
 use temporalio_common::protos::temporal::api::workflowservice::v1 as service;
 use tonic::{Request, Status};
 
-use crate::call_status::{is_busy, is_gone, takes_updates_soon};
+use crate::call_status::{is_busy, is_busy_or_maybe_sent, is_gone, takes_updates_soon};
 use crate::entity_call_error::EntityCallError;
 use crate::failure_text::failure_text;
 use crate::runs;
@@ -79,6 +79,7 @@ impl EntityCalls {
         signal: &str,
         message: &(impl Serialize + Sync),
         request_id: &str,
+        repeats: Repeats,
     ) -> Result<(), EntityCallError> {
         let request = service::SignalWithStartWorkflowExecutionRequest {
             namespace: route.namespace.clone(),
@@ -101,7 +102,7 @@ impl EntityCalls {
             async move {
                 // Released between retries: a caller that waits for one entity's next run must not delay others.
                 let _permit = self.lanes.enter(&route.workflow_id).await;
-                client.signal_with_start_workflow_execution(unthrottled(request)).await
+                client.signal_with_start_workflow_execution(repeats.of(request)).await
             }
         })
         .await
@@ -355,6 +356,25 @@ pub(crate) fn query_request(
 /// at once.
 pub(crate) fn busy_waits() -> ExponentialBuilder {
     ExponentialBuilder::default().with_min_delay(BUSY_WAIT_MIN).with_max_times(BUSY_RETRIES).with_jitter()
+}
+
+/// Which failures of a call the SDK answers by repeating it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeats {
+    /// All temporary ones, except that the entity is busy.
+    Sdks,
+    /// Only that there is no connection, so that the caller knows whether the call may have been accepted.
+    NotSent,
+}
+
+impl Repeats {
+    fn of<T>(self, message: T) -> Request<T> {
+        let mut request = unthrottled(message);
+        if self == Self::NotSent {
+            request.extensions_mut().insert(NoRetryOnMatching { predicate: is_busy_or_maybe_sent });
+        }
+        request
+    }
 }
 
 /// A request that returns at once if the entity is busy. The SDK's own retry starts with a pause of a second, which is long for a run

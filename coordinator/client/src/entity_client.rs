@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::Retryable;
+use interlock_domain::callback::{CallPlace, PendingCall};
 use interlock_domain::ids::{CustomerId, ResourceId, TargetId, TenantId};
 use interlock_domain::message::{ClaimAnswer, Delivery, Envelope, Ticket};
 use interlock_domain::routing::{EntityAddress, EntityRoute, Routing};
@@ -18,14 +19,17 @@ use temporalio_common::protos::temporal::api::common::v1::{SearchAttributes, Wor
 use temporalio_common::protos::temporal::api::enums::v1::WorkflowIdReusePolicy;
 use tonic::Code;
 
-use crate::entity_call_error::EntityCallError;
-use crate::entity_calls::{EntityCalls, Start, busy_waits, execution};
+use crate::entity_call_error::{EntityCallError, NotSubmitted};
+use crate::entity_calls::{EntityCalls, Repeats, Start, busy_waits, execution};
 use crate::entity_handle::EntityHandle;
 use crate::entity_run::EntityRun;
 use crate::payloads::plain_json;
 use crate::search_attribute_gate::{Registration, SearchAttributeGate};
 use crate::target_client::TargetClient;
 use crate::tenant_gate::TenantGate;
+
+/// The first pause before an event is submitted again. It doubles.
+const SUBMIT_PAUSE_MIN: Duration = Duration::from_millis(100);
 
 /// Calls the entities of all tenants.
 ///
@@ -116,14 +120,53 @@ impl EntityClient {
         message: &M,
         request_id: &str,
     ) -> Result<(), EntityCallError> {
+        self.signal_with_start_repeating(entity, signal, message, request_id, Repeats::Sdks).await
+    }
+
+    async fn signal_with_start_repeating<M: Serialize + Sync>(
+        &self,
+        entity: &EntityHandle,
+        signal: &str,
+        message: &M,
+        request_id: &str,
+        repeats: Repeats,
+    ) -> Result<(), EntityCallError> {
         let route = &entity.route;
         let start = self.start(entity, StartMode::First).await?;
-        match self.calls.signal_with_start(route, start, signal, message, request_id).await {
+        match self.calls.signal_with_start(route, start, signal, message, request_id, repeats).await {
             Err(error) if is_reborn(entity, &error) => {
                 let start = self.start(entity, StartMode::Recreated).await?;
-                self.calls.signal_with_start(route, start, signal, message, request_id).await
+                self.calls.signal_with_start(route, start, signal, message, request_id, repeats).await
             }
             answer => answer,
+        }
+    }
+
+    /// Submits an event to its customer's entity, which accepts it durably. It is sent again for up to `limit` while Temporal is
+    /// unavailable. A repeated call with the same `request_id` has no effect.
+    ///
+    /// # Errors
+    /// [`NotSubmitted`], which says whether the event may have been accepted anyway. It is safe to submit it again.
+    pub async fn submit<M: Serialize + Sync>(
+        &self,
+        entity: &EntityHandle,
+        event: &M,
+        request_id: &str,
+        limit: Duration,
+    ) -> Result<(), NotSubmitted> {
+        let deadline = Instant::now() + limit;
+        let (mut maybe_accepted, mut pause) = (false, SUBMIT_PAUSE_MIN);
+        loop {
+            let sent =
+                self.signal_with_start_repeating(entity, names::SUBMIT, event, request_id, Repeats::NotSent).await;
+            let Err(error) = sent else { return Ok(()) };
+            let is_away = error.status().is_some_and(|status| status.code() == Code::Unavailable);
+            maybe_accepted |= error.may_have_been_accepted();
+            if !is_away || Instant::now() + pause >= deadline {
+                return Err(NotSubmitted { error, maybe_accepted });
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
         }
     }
 
@@ -275,6 +318,24 @@ impl EntityClient {
         identity: &str,
     ) -> Result<(), EntityCallError> {
         self.calls.unpause_activity(&entity.route, activity_id, identity).await
+    }
+
+    /// How a call at a target stands. `None` if it is over.
+    ///
+    /// # Errors
+    /// [`EntityCallError`]: Temporal did not answer.
+    pub async fn pending_call(&self, place: &CallPlace) -> Result<Option<PendingCall>, EntityCallError> {
+        self.calls.pending_call(place).await
+    }
+
+    /// Lets the next attempt of a call begin now, with all that its attempts left behind. A call that is over needs nothing. Call this
+    /// only right after the [pending call](Self::pending_call) was seen to wait for its next attempt. Returns whether the server took it;
+    /// `false` if it is busy: then look again.
+    ///
+    /// # Errors
+    /// [`EntityCallError`].
+    pub async fn bring_forward(&self, place: &CallPlace) -> Result<bool, EntityCallError> {
+        self.calls.bring_forward(place).await
     }
 
     async fn start(&self, entity: &EntityHandle, mode: StartMode) -> Result<Start, EntityCallError> {

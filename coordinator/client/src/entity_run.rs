@@ -2,15 +2,17 @@
 //! the attempts of its calls.
 
 use chrono::{DateTime, Utc};
+use interlock_domain::attempt::{LeftBy, calls_so_far};
 use interlock_domain::customer::{CallView, WaitView};
 use interlock_domain::entity_end::EntityEnd;
 use interlock_domain::ids::Timestamp;
-use temporalio_common::data_converters::DataConverter;
-use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus;
+use interlock_domain::outcome::Outcome;
+use temporalio_common::data_converters::{DataConverter, SerializationContextData, WorkflowSerializationContext};
+use temporalio_common::protos::temporal::api::enums::v1::{PendingActivityState, WorkflowExecutionStatus};
 use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
 use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeWorkflowExecutionResponse;
 
-use crate::failure_text::failure_text;
+use crate::failure_text::{FailedAttempt, failure_text};
 use crate::paused::Paused;
 
 /// The activity that calls targets.
@@ -34,9 +36,11 @@ pub struct CallUnderWay {
     /// The number of the current or next attempt, from 1.
     attempt: i32,
     /// Why the last attempt failed.
-    last_failure: Option<String>,
+    last_failure: Option<FailedAttempt>,
     /// When the next attempt starts, if the call waits.
     next_attempt_at: Option<Timestamp>,
+    /// How often its attempts have sent the request, as far as is known; one that is running counts.
+    calls: u32,
 }
 
 impl EntityRun {
@@ -85,12 +89,15 @@ impl EntityRun {
         let mut calls = self.calls.iter().filter(|call| queue_of(call) == Some(queue));
         let (Some(call), None) = (calls.next(), calls.next()) else { return None };
         let last_failure = match call.last_failure.clone() {
-            Some(failure) => Some(failure_text(converter, failure).await),
+            Some(failure) => Some(FailedAttempt::of(failure_text(converter, failure).await)),
             None => None,
         };
         let next = call.next_attempt_schedule_time.as_ref();
         let next_attempt_at = next.map(|at| Timestamp(at.seconds * 1_000 + i64::from(at.nanos) / 1_000_000));
+        let attempt = u32::try_from(call.attempt).unwrap_or(0);
+        let is_running = call.state() == PendingActivityState::Started;
         Some(CallUnderWay {
+            calls: calls_so_far(attempt, is_running, left_by(converter, call).await),
             activity_id: call.activity_id.clone(),
             paused: Paused::call(call),
             attempt: call.attempt,
@@ -98,6 +105,13 @@ impl EntityRun {
             next_attempt_at,
         })
     }
+}
+
+/// What its attempts left behind, if one said so.
+async fn left_by(converter: &DataConverter, call: &PendingActivityInfo) -> Option<LeftBy> {
+    let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
+    let details = call.heartbeat_details.clone()?.payloads;
+    converter.from_payloads::<Option<LeftBy>>(&context, details).await.ok().flatten()
 }
 
 fn queue_of(call: &PendingActivityInfo) -> Option<&str> {
@@ -110,6 +124,11 @@ impl CallUnderWay {
         self.paused.as_ref()
     }
 
+    /// How often its attempts have sent the request, as far as is known; one that is running counts.
+    pub fn calls(&self) -> u32 {
+        self.calls
+    }
+
     /// A sentence about the call. `None` for a first attempt that is not paused, since there is nothing to report.
     pub fn sentence(&self, now: DateTime<Utc>) -> Option<String> {
         let said: Vec<String> = self.paused.iter().map(Paused::sentence).chain(self.attempts(now)).collect();
@@ -117,8 +136,12 @@ impl CallUnderWay {
     }
 
     fn attempts(&self, now: DateTime<Utc>) -> Option<String> {
-        let failure = self.last_failure.as_deref()?;
+        let FailedAttempt { sentence: failure, outcome } = self.last_failure.as_ref()?;
         let next = self.next_attempt_at.filter(|at| at.0 > now.timestamp_millis());
+        if let Some(Outcome::Accepted { job, .. }) = outcome {
+            let next = next.map(|at| format!("; it is asked next at {}", at.to_rfc3339())).unwrap_or_default();
+            return Some(format!("The target works on it as job '{job}'{next}."));
+        }
         let next = next.map(|at| format!(", scheduled for {}", at.to_rfc3339())).unwrap_or_default();
         Some(format!("This is attempt {}{next}; the last one failed: {}.", self.attempt, failure.trim_end_matches('.')))
     }
@@ -129,7 +152,8 @@ impl CallUnderWay {
         waiting_for.call = Some(CallView {
             activity_id: self.activity_id.clone(),
             attempt: self.attempt,
-            last_failure: self.last_failure.clone(),
+            last_failure: self.last_failure.as_ref().map(|failed| failed.sentence.clone()),
+            last_outcome: self.last_failure.as_ref().and_then(|failed| failed.outcome.clone()),
             next_attempt_at: self.next_attempt_at.map(Timestamp::to_rfc3339),
         });
     }
@@ -137,9 +161,10 @@ impl CallUnderWay {
 
 #[cfg(test)]
 mod tests {
+    use interlock_domain::attempt::Left;
     use interlock_domain::customer::waiting::WaitingFor;
     use temporalio_common::protos::temporal::api::activity::v1::ActivityOptions;
-    use temporalio_common::protos::temporal::api::common::v1::ActivityType;
+    use temporalio_common::protos::temporal::api::common::v1::{ActivityType, Payloads};
     use temporalio_common::protos::temporal::api::failure::v1::Failure;
     use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
     use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInfo;
@@ -178,7 +203,7 @@ mod tests {
     async fn a_single_call_at_a_target_is_shown() {
         let hss = "interlock.provisioning-hss";
         let calls = vec![
-            call(CALL, hss, 3, Some("503 Service Unavailable.")),
+            call(CALL, hss, 3, Some(r#"{"class":"unavailable","detail":"503 Service Unavailable."}"#)),
             call(CALL, "interlock.provisioning-crm", 1, None),
             call("look_up", hss, 9, None),
         ];
@@ -187,12 +212,33 @@ mod tests {
         let told = run.call_at(&converter, hss).await.unwrap();
         let now = DateTime::from_timestamp_millis(0).unwrap();
         assert_eq!(told.sentence(now).unwrap(), "This is attempt 3; the last one failed: 503 Service Unavailable.");
+        assert_eq!(told.calls(), 2, "the third attempt has not begun");
         let later = CallUnderWay { next_attempt_at: Some(Timestamp(1_000)), ..told };
         assert!(later.sentence(now).unwrap().contains("attempt 3, scheduled for 1970-01-01T00:00:01.000Z;"));
         let mut waiting_for = WaitView::from(WaitingFor::Admission { since: "now".to_owned() });
         later.show_in(&mut waiting_for);
         let call = waiting_for.call.unwrap();
+        assert_eq!(call.last_failure.as_deref(), Some("503 Service Unavailable."));
+        assert_eq!(call.last_outcome.map(|outcome| outcome.class()), Some("unavailable"));
         assert_eq!((call.attempt, call.next_attempt_at.as_deref()), (3, Some("1970-01-01T00:00:01.000Z")));
+        let job = r#"{"class":"accepted","job":"17","detail":"queued"}"#.to_owned();
+        let on_job = CallUnderWay { last_failure: Some(FailedAttempt::of(job)), ..later };
+        assert_eq!(
+            on_job.sentence(now).unwrap(),
+            "The target works on it as job '17'; it is asked next at 1970-01-01T00:00:01.000Z."
+        );
+        let running = PendingActivityInfo {
+            state: PendingActivityState::Started.into(),
+            ..super::tests::call(CALL, hss, 3, None)
+        };
+        let left = LeftBy { attempt: 2, left: Left::Settled, next_at: None, calls: Some(1) };
+        let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
+        let details = converter.to_payloads(&context, &Some(left)).await.unwrap();
+        let said = PendingActivityInfo { heartbeat_details: Some(Payloads { payloads: details }), ..running.clone() };
+        for (call, calls) in [(running, 3), (said, 2)] {
+            let run = super::tests::run(WorkflowExecutionStatus::Running, vec![call]);
+            assert_eq!(run.call_at(&converter, hss).await.unwrap().calls(), calls);
+        }
         let at_crm = run.call_at(&converter, "interlock.provisioning-crm").await.unwrap();
         assert_eq!(at_crm.sentence(now), None, "it never failed");
         assert_eq!(run.call_at(&converter, "interlock.provisioning-billing").await, None);

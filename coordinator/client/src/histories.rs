@@ -17,6 +17,39 @@ use tonic::IntoRequest;
 use crate::payloads::decode;
 use crate::server_error::ServerError;
 
+/// A page of a history, decrypted, with the server's token of the next page. The token is empty on the last page.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HistoryPage {
+    /// The events.
+    pub events: Vec<HistoryEvent>,
+    /// The token.
+    pub next: Vec<u8>,
+}
+
+/// One page of the history of a run, from a token on, or from the beginning if the token is empty. `None` if the server does not have
+/// the history.
+///
+/// # Errors
+/// [`ServerError`]; `Payload` if an event cannot be decrypted.
+pub async fn history_page(
+    client: &Client,
+    namespace: &str,
+    run: WorkflowExecution,
+    token: Vec<u8>,
+) -> Result<Option<HistoryPage>, ServerError> {
+    let request = GetWorkflowExecutionHistoryRequest { next_page_token: token, ..request(namespace, run) };
+    let page = match page(client, request).await {
+        Ok(page) => page,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut history = page.history.unwrap_or_default();
+    let codec = client.options().data_converter.codec();
+    let decrypted = decode_payloads(&mut history, codec, &SerializationContextData::None).await;
+    decrypted.map_err(ServerError::payload)?;
+    Ok(Some(HistoryPage { events: history.events, next: page.next_page_token }))
+}
+
 /// The whole history of a run, decrypted. `None` if the server does not have it.
 ///
 /// # Errors
@@ -26,23 +59,14 @@ pub async fn history(
     namespace: &str,
     run: WorkflowExecution,
 ) -> Result<Option<Vec<HistoryEvent>>, ServerError> {
-    let mut events = Vec::new();
-    let mut request = request(namespace, run);
+    let (mut events, mut token) = (Vec::new(), Vec::new());
     loop {
-        let page = match page(client, request.clone()).await {
-            Ok(page) => page,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let mut history = page.history.unwrap_or_default();
-        let codec = client.options().data_converter.codec();
-        let decrypted = decode_payloads(&mut history, codec, &SerializationContextData::None).await;
-        decrypted.map_err(ServerError::payload)?;
-        events.extend(history.events);
-        if page.next_page_token.is_empty() {
+        let Some(page) = history_page(client, namespace, run.clone(), token).await? else { return Ok(None) };
+        events.extend(page.events);
+        if page.next.is_empty() {
             return Ok(Some(events));
         }
-        request.next_page_token = page.next_page_token;
+        token = page.next;
     }
 }
 

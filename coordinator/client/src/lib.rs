@@ -76,6 +76,7 @@ mod entity_handle;
 mod entity_run;
 mod failure_text;
 pub mod histories;
+mod job_calls;
 mod list_error;
 mod memo_workflow;
 pub mod namespaces;
@@ -100,7 +101,7 @@ pub mod visibility;
 
 pub use ask::IN_A_TASK;
 pub use call_status::StatusMeaning;
-pub use entity_call_error::EntityCallError;
+pub use entity_call_error::{EntityCallError, NotSubmitted};
 pub use entity_client::EntityClient;
 pub use entity_handle::EntityHandle;
 pub use entity_run::{CallUnderWay, EntityRun};

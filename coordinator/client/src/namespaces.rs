@@ -36,6 +36,30 @@ fn retention_of(described: &DescribeNamespaceResponse) -> Option<Duration> {
     Duration::try_from(retention).ok()
 }
 
+/// What a namespace allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NamespaceAbilities {
+    /// Whether entities can be updated.
+    pub updates: bool,
+    /// Whether activities can be started without a workflow.
+    pub standalone_activities: bool,
+}
+
+/// What a namespace allows, as the server says it. `None` if it does not say.
+///
+/// # Errors
+/// As [`retention`].
+pub async fn abilities(client: &Client, namespace: &str) -> Result<Option<NamespaceAbilities>, ServerError> {
+    let request = DescribeNamespaceRequest { namespace: namespace.to_owned(), ..DescribeNamespaceRequest::default() };
+    let described =
+        WorkflowService::describe_namespace(&mut client.clone(), request.into_request()).await?.into_inner();
+    let capabilities = described.namespace_info.and_then(|info| info.capabilities);
+    Ok(capabilities.map(|capabilities| NamespaceAbilities {
+        updates: capabilities.sync_update,
+        standalone_activities: capabilities.standalone_activities,
+    }))
+}
+
 /// Registers a namespace that keeps closed workflows for this time. Returns whether it did not exist.
 ///
 /// # Errors
@@ -72,6 +96,23 @@ pub async fn search_attributes(client: &Client, namespace: &str) -> Result<BTree
     let request = ListSearchAttributesRequest { namespace: namespace.to_owned() };
     let listed = OperatorService::list_search_attributes(&mut client.clone(), request.into_request()).await?;
     Ok(listed.into_inner().custom_attributes.into_keys().collect())
+}
+
+/// Those of these search attributes that are registered with another type than Keyword.
+///
+/// # Errors
+/// [`ServerError`].
+pub async fn search_attributes_of_other_types(
+    client: &Client,
+    namespace: &str,
+    names: &[&str],
+) -> Result<BTreeSet<String>, ServerError> {
+    let request = ListSearchAttributesRequest { namespace: namespace.to_owned() };
+    let listed = OperatorService::list_search_attributes(&mut client.clone(), request.into_request()).await?;
+    let keyword = i32::from(IndexedValueType::Keyword);
+    let registered = listed.into_inner().custom_attributes.into_iter();
+    let others = registered.filter(|(name, of_type)| names.contains(&name.as_str()) && *of_type != keyword);
+    Ok(others.map(|(name, _)| name).collect())
 }
 
 /// Registers search attributes of the type Keyword in a namespace. The server may know them only after a moment.

@@ -18,6 +18,8 @@ pub struct RunInfo {
     pub started_at: DateTime<Utc>,
     /// The task queue of its workflow tasks.
     pub task_queue: String,
+    /// Its workflow type.
+    pub workflow_type: String,
 }
 
 impl RunInfo {
@@ -26,7 +28,8 @@ impl RunInfo {
         let status = info.status();
         let started_at = info.start_time.map(|time| time_of(time.seconds, time.nanos)).unwrap_or_default();
         let WorkflowExecution { workflow_id, run_id } = info.execution?;
-        Some(Self { workflow_id, run_id, status, started_at, task_queue: info.task_queue })
+        let workflow_type = info.r#type.map(|workflow_type| workflow_type.name).unwrap_or_default();
+        Some(Self { workflow_id, run_id, status, started_at, task_queue: info.task_queue, workflow_type })
     }
 }
 

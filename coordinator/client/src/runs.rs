@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use serde::de::DeserializeOwned;
-use temporalio_client::Client;
 use temporalio_client::grpc::WorkflowService;
+use temporalio_client::{Client, NamespacedClient};
 use temporalio_common::protos::temporal::api::common::v1::{Payload, Payloads, WorkflowExecution};
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse,
+    DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse, TerminateWorkflowExecutionRequest,
 };
 use tonic::{Code, Request, Status};
 
@@ -69,6 +69,30 @@ pub async fn describe(
     match describe_execution(client, namespace, execution).await {
         Ok(described) => DescribedRun::of(described).map(Some),
         Err(status) if status.code() == Code::NotFound => Ok(None),
+        Err(status) => Err(status.into()),
+    }
+}
+
+/// Terminates this run, and no other of its workflow. `reason` is recorded. Returns whether it was running.
+///
+/// # Errors
+/// [`ServerError`]. The run may be terminated anyway, and it is safe to call this again.
+pub async fn terminate(
+    client: &Client,
+    namespace: &str,
+    execution: WorkflowExecution,
+    reason: &str,
+) -> Result<bool, ServerError> {
+    let request = TerminateWorkflowExecutionRequest {
+        namespace: namespace.to_owned(),
+        workflow_execution: Some(execution),
+        reason: reason.to_owned(),
+        identity: client.identity(),
+        ..TerminateWorkflowExecutionRequest::default()
+    };
+    match client.clone().terminate_workflow_execution(Request::new(request)).await {
+        Ok(_) => Ok(true),
+        Err(status) if status.code() == Code::NotFound => Ok(false),
         Err(status) => Err(status.into()),
     }
 }

@@ -12,7 +12,7 @@ use temporalio_common::protos::temporal::api::schedule::v1::{
 use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
 use temporalio_common::protos::temporal::api::workflow::v1::NewWorkflowExecutionInfo;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    CreateScheduleRequest, DescribeScheduleRequest, UpdateScheduleRequest,
+    CreateScheduleRequest, DescribeScheduleRequest, DescribeScheduleResponse, UpdateScheduleRequest,
 };
 use tonic::IntoRequest;
 use uuid::Uuid;
@@ -57,21 +57,26 @@ impl WorkflowSchedule {
         }
     }
 
-    /// Changes the schedule of this id in a namespace.
+    /// Changes the schedule of this id in a namespace, except for its state: a schedule that somebody paused stays paused. Returns whether
+    /// it is paused.
     ///
     /// # Errors
-    /// [`ServerError`].
-    pub async fn update(&self, client: &Client, namespace: &str) -> Result<(), ServerError> {
+    /// [`ServerError`], also if somebody changed the schedule at the same time.
+    pub async fn update(&self, client: &Client, namespace: &str) -> Result<bool, ServerError> {
+        let described = described(client, namespace, &self.id).await?;
+        let state = described.schedule.and_then(|schedule| schedule.state);
+        let is_paused = state.as_ref().is_some_and(|state| state.paused);
         let request = UpdateScheduleRequest {
             namespace: namespace.to_owned(),
             schedule_id: self.id.clone(),
-            schedule: Some(self.to_proto()),
+            schedule: Some(Schedule { state, ..self.to_proto() }),
+            conflict_token: described.conflict_token,
             identity: client.identity(),
             request_id: Uuid::new_v4().to_string(),
             ..UpdateScheduleRequest::default()
         };
         WorkflowService::update_schedule(&mut client.clone(), request.into_request()).await?;
-        Ok(())
+        Ok(is_paused)
     }
 
     fn to_proto(&self) -> Schedule {
@@ -98,27 +103,98 @@ impl WorkflowSchedule {
     }
 }
 
+/// A schedule, as the server describes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DescribedSchedule {
+    /// Whether somebody paused it, and the note that was left then.
+    pub paused: Option<String>,
+    /// The task queue of its workflow.
+    pub task_queue: String,
+}
+
 /// Whether a schedule exists in a namespace.
 ///
 /// # Errors
 /// [`ServerError`].
 pub async fn exists(client: &Client, namespace: &str, schedule_id: &str) -> Result<bool, ServerError> {
-    let request = DescribeScheduleRequest { namespace: namespace.to_owned(), schedule_id: schedule_id.to_owned() };
-    let described = WorkflowService::describe_schedule(&mut client.clone(), request.into_request()).await;
-    match described.map_err(ServerError::from) {
-        Ok(_) => Ok(true),
-        Err(error) if error.is_not_found() => Ok(false),
+    describe(client, namespace, schedule_id).await.map(|described| described.is_some())
+}
+
+/// The server's description of a schedule. `None` if there is no such schedule.
+///
+/// # Errors
+/// [`ServerError`].
+pub async fn describe(
+    client: &Client,
+    namespace: &str,
+    schedule_id: &str,
+) -> Result<Option<DescribedSchedule>, ServerError> {
+    match described(client, namespace, schedule_id).await {
+        Ok(described) => Ok(Some(described.schedule.map(described_schedule).unwrap_or_default())),
+        Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }
 }
 
+async fn described(
+    client: &Client,
+    namespace: &str,
+    schedule_id: &str,
+) -> Result<DescribeScheduleResponse, ServerError> {
+    let request = DescribeScheduleRequest { namespace: namespace.to_owned(), schedule_id: schedule_id.to_owned() };
+    let described = WorkflowService::describe_schedule(&mut client.clone(), request.into_request()).await;
+    Ok(described.map_err(ServerError::from)?.into_inner())
+}
+
+fn described_schedule(schedule: Schedule) -> DescribedSchedule {
+    let paused = schedule.state.filter(|state| state.paused).map(|state| state.notes);
+    let queue = match schedule.action.and_then(|action| action.action) {
+        Some(schedule_action::Action::StartWorkflow(started)) => started.task_queue,
+        None => None,
+    };
+    DescribedSchedule { paused, task_queue: queue.map(|queue| queue.name).unwrap_or_default() }
+}
+
 #[cfg(test)]
 mod tests {
-    use temporalio_common::protos::temporal::api::workflowservice::v1::CreateScheduleResponse;
+    use temporalio_common::protos::temporal::api::schedule::v1::ScheduleState;
+    use temporalio_common::protos::temporal::api::workflowservice::v1::{
+        CreateScheduleResponse, UpdateScheduleResponse,
+    };
     use tonic::Status;
 
     use super::*;
     use crate::scripted_server::ScriptedServer;
+
+    fn sweep() -> WorkflowSchedule {
+        WorkflowSchedule {
+            id: "interlock/sweep".to_owned(),
+            workflow_type: "Sweep",
+            task_queue: "interlock.jobs.00".to_owned(),
+            interval: Duration::from_mins(1),
+            catch_up: Duration::from_secs(10),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_schedule_that_somebody_paused_stays_paused_when_it_is_changed() {
+        let state =
+            ScheduleState { paused: true, notes: "ann: the database moves".to_owned(), ..ScheduleState::default() };
+        let described = DescribeScheduleResponse {
+            schedule: Some(Schedule { state: Some(state.clone()), ..Schedule::default() }),
+            conflict_token: b"7".to_vec(),
+            ..DescribeScheduleResponse::default()
+        };
+        let server = ScriptedServer::default().answers("DescribeSchedule", &described);
+        let server = server.answers("UpdateSchedule", &UpdateScheduleResponse::default());
+        let (server, client) = server.client().await;
+        assert!(sweep().update(&client, "default").await.unwrap());
+        let _asked: DescribeScheduleRequest = server.request();
+        let request: UpdateScheduleRequest = server.request();
+        let schedule = request.schedule.unwrap();
+        assert_eq!((schedule.state, request.conflict_token), (Some(state), b"7".to_vec()));
+        assert_eq!(schedule.spec.unwrap().interval[0].interval, Duration::from_mins(1).try_into().ok());
+    }
 
     #[tokio::test]
     async fn a_schedule_that_exists_is_not_created_again() {
@@ -127,13 +203,7 @@ mod tests {
         let server = server.refuses(CREATE, Status::already_exists("schedule is already running"));
         let (server, client) =
             server.refuses("DescribeSchedule", Status::not_found("schedule not found")).client().await;
-        let sweep = WorkflowSchedule {
-            id: "interlock/sweep".to_owned(),
-            workflow_type: "Sweep",
-            task_queue: "interlock.jobs.00".to_owned(),
-            interval: Duration::from_mins(1),
-            catch_up: Duration::from_secs(10),
-        };
+        let sweep = sweep();
         assert!(sweep.create(&client, "default").await.unwrap());
         assert!(!sweep.create(&client, "default").await.unwrap());
         assert!(!exists(&client, "default", &sweep.id).await.unwrap());

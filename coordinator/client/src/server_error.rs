@@ -47,6 +47,19 @@ impl ServerError {
         [Code::PermissionDenied, Code::Unauthenticated, Code::Unimplemented].into_iter().any(|code| self.has_code(code))
     }
 
+    /// Whether the server may answer the same call later: it is away, overloaded, or did not answer.
+    pub fn is_temporary(&self) -> bool {
+        const TEMPORARY: [Code; 6] = [
+            Code::Unavailable,
+            Code::DeadlineExceeded,
+            Code::ResourceExhausted,
+            Code::Aborted,
+            Code::Cancelled,
+            Code::Unknown,
+        ];
+        matches!(self, Self::NoAnswer) || TEMPORARY.into_iter().any(|code| self.has_code(code))
+    }
+
     /// Whether what the call would create exists.
     pub(crate) fn is_taken(&self) -> bool {
         self.has_code(Code::AlreadyExists)
@@ -96,6 +109,18 @@ mod tests {
         }
         for error in [Status::unavailable("away").into(), Status::not_found("none").into(), ServerError::NoAnswer] {
             assert!(!error.is_denied(), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_may_answer_later_is_distinguished_from_one_that_refuses() {
+        for error in
+            [Status::unavailable("away").into(), Status::deadline_exceeded("slow").into(), ServerError::NoAnswer]
+        {
+            assert!(error.is_temporary(), "{error}");
+        }
+        for status in [Status::permission_denied("no"), Status::invalid_argument("what"), Status::not_found("none")] {
+            assert!(!ServerError::from(status).is_temporary());
         }
     }
 

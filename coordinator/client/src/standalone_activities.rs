@@ -23,6 +23,7 @@ use tonic::{Code, IntoRequest};
 
 pub use temporalio_client::ActivityExecutionStatus;
 
+use crate::failure_text::FailedAttempt;
 use crate::list_error::ListError;
 use crate::run_info::time_of;
 use crate::server_error::{ServerError, within};
@@ -95,6 +96,8 @@ pub struct StandaloneActivity {
     pub status: ActivityExecutionStatus,
     /// The number of its current or next attempt, from 1.
     pub attempt: u32,
+    /// How often its worker says that it sent the request, if the activity is over.
+    pub calls: Option<u32>,
     /// Whether a worker has begun an attempt. The number of the attempt does not tell this for the first one.
     pub begun: bool,
     /// When it was accepted.
@@ -125,13 +128,17 @@ async fn described(client: &Client, order: &OrderId) -> Result<StandaloneActivit
     let description = handle.describe(options.build()).await?;
     let request = description.input().await?;
     let request = request.ok_or_else(|| ActivityInteractionError::Other("the activity has no input".into()))?;
+    let mut calls = None;
     let (outcome, failure) = match description.outcome().await? {
-        Some(Ok(answer)) => (Some(answer.outcome), None),
+        Some(Ok(answer)) => {
+            calls = answer.calls;
+            (Some(answer.outcome), None)
+        }
         Some(Err(failure)) => {
             let outcome = of_unanswered(unanswered(Some(&failure)), request.expires_at.is_some());
             (Some(outcome), Some(failure.to_string()))
         }
-        None => (None, description.last_failure()?.map(|failure| failure.to_string())),
+        None => (None, description.last_failure()?.map(|failure| FailedAttempt::of(failure.to_string()).sentence)),
     };
     Ok(StandaloneActivity {
         event_id: description.static_details().await?.unwrap_or_default(),
@@ -139,6 +146,7 @@ async fn described(client: &Client, order: &OrderId) -> Result<StandaloneActivit
         request,
         status: description.status(),
         attempt: description.attempt(),
+        calls,
         begun: description.attempt() > 1 || description.run_state() != PendingActivityState::Scheduled,
         since: description.schedule_time().map_or(Timestamp(0), timestamp),
         outcome,

@@ -15,7 +15,7 @@ use temporalio_client::{Client, NamespacedClient};
 use temporalio_common::protos::temporal::api::enums::v1::WorkflowIdReusePolicy;
 
 use crate::entity_call_error::EntityCallError;
-use crate::entity_calls::{EntityCalls, Start, busy_waits};
+use crate::entity_calls::{EntityCalls, Repeats, Start, busy_waits};
 use crate::request_id;
 use crate::visibility;
 
@@ -119,7 +119,7 @@ impl TargetClient {
         let message = Envelope::new(message).with_queue_assignment(self.routing.queue_assignment(&route));
         let start = self.start(target, &route).await?;
         let request_id = uuid::Uuid::new_v4().to_string();
-        self.calls.signal_with_start(&route, start, signal, &message, &request_id).await
+        self.calls.signal_with_start(&route, start, signal, &message, &request_id, Repeats::Sdks).await
     }
 
     /// Performs an operator's action and returns the entity's answer. Starts the entity if it does not run.

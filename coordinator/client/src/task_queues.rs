@@ -1,5 +1,7 @@
 //! The pollers and the configuration of task queues.
 
+use std::collections::BTreeMap;
+
 use temporalio_client::grpc::WorkflowService;
 use temporalio_client::{Client, NamespacedClient};
 use temporalio_common::protos::temporal::api::enums::v1::TaskQueueType;
@@ -8,7 +10,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::update_task_q
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeTaskQueueRequest, DescribeTaskQueueResponse, UpdateTaskQueueConfigRequest,
 };
-use tonic::IntoRequest;
+use tonic::{Code, IntoRequest};
 
 use crate::server_error::ServerError;
 
@@ -78,23 +80,37 @@ pub async fn set_rate_limit(
     Ok(())
 }
 
-/// Sets the weight of a fairness key on a queue of activities. Returns whether the server reports the weight.
+/// Checks that this client may set limits of queues: asks the server for an update that changes nothing.
 ///
 /// # Errors
 /// [`ServerError`].
-pub async fn set_fairness_weight(
+pub async fn check_limits(client: &Client, namespace: &str, task_queue: &str) -> Result<(), ServerError> {
+    let request = update_request(client, namespace, task_queue).into_request();
+    match client.clone().update_task_queue_config(request).await {
+        // It may say that there is nothing to change.
+        Err(status) if status.code() != Code::InvalidArgument => Err(status.into()),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Sets the weights of fairness keys on a queue of activities, whatever weight an activity was started with. Returns whether the server
+/// reports them.
+///
+/// # Errors
+/// [`ServerError`].
+pub async fn set_fairness_weights(
     client: &Client,
     namespace: &str,
     task_queue: &str,
-    key: &str,
-    weight: f32,
+    weights: &BTreeMap<String, f32>,
 ) -> Result<bool, ServerError> {
     let request = UpdateTaskQueueConfigRequest {
-        set_fairness_weight_overrides: [(key.to_owned(), weight)].into(),
+        set_fairness_weight_overrides: weights.clone().into_iter().collect(),
         ..update_request(client, namespace, task_queue)
     };
     let updated = client.clone().update_task_queue_config(request.into_request()).await?.into_inner();
-    Ok(updated.config.is_some_and(|config| config.fairness_weight_overrides.contains_key(key)))
+    let reported = updated.config.map(|config| config.fairness_weight_overrides).unwrap_or_default();
+    Ok(weights.keys().all(|key| reported.contains_key(key)))
 }
 
 fn request(namespace: &str, task_queue: &str, kind: TaskQueueType) -> DescribeTaskQueueRequest {
@@ -126,8 +142,30 @@ fn update_request(client: &Client, namespace: &str, task_queue: &str) -> UpdateT
 #[cfg(test)]
 mod tests {
     use temporalio_common::protos::temporal::api::taskqueue::v1::{ConfigMetadata, RateLimitConfig};
+    use temporalio_common::protos::temporal::api::workflowservice::v1::UpdateTaskQueueConfigResponse;
 
     use super::*;
+    use crate::scripted_server::ScriptedServer;
+
+    #[tokio::test]
+    async fn the_weights_of_keys_are_set_together() {
+        let weights = BTreeMap::from([("blue".to_owned(), 10.0), ("red".to_owned(), 1.0)]);
+        let reported = |weights: &BTreeMap<String, f32>| UpdateTaskQueueConfigResponse {
+            config: Some(TaskQueueConfig {
+                fairness_weight_overrides: weights.clone().into_iter().collect(),
+                ..TaskQueueConfig::default()
+            }),
+        };
+        let server = ScriptedServer::default().answers("UpdateTaskQueueConfig", &reported(&weights));
+        let server = server.answers("UpdateTaskQueueConfig", &reported(&BTreeMap::new()));
+        let (server, client) = server.client().await;
+        let set = async || set_fairness_weights(&client, "default", "interlock.provisioning-hss", &weights).await;
+        assert!(set().await.unwrap());
+        assert!(!set().await.unwrap(), "a server without weights ignores them");
+        let request: UpdateTaskQueueConfigRequest = server.request();
+        assert_eq!(request.task_queue_type(), TaskQueueType::Activity);
+        assert_eq!(request.set_fairness_weight_overrides.into_iter().collect::<BTreeMap<_, _>>(), weights);
+    }
 
     #[test]
     fn the_servers_own_limit_is_not_that_of_the_queue() {

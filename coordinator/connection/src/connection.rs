@@ -18,14 +18,14 @@ use url::{Host, Url};
 /// The namespace if none is set: Temporal's own default.
 const NAMESPACE_DEFAULT: &str = "default";
 /// How long one attempt to connect may take.
-const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
+pub const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
 /// The first and the longest pause between two attempts.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// The shortest time for an attempt: with less time left there is no further attempt.
 const LAST_ATTEMPT: Duration = Duration::from_secs(1);
 
-/// How long a process waits at its start for Temporal, so that a deployment's processes may start in any order.
+/// How long `interlock bootstrap` waits for Temporal, and a service for each further connection.
 pub const STARTUP_LIMIT: Duration = Duration::from_mins(1);
 /// How long a query or an action waits for Temporal: a person waits for the result, and can ask again.
 pub const ASKING_LIMIT: Duration = Duration::from_secs(10);
@@ -64,7 +64,7 @@ pub struct ConnectionFlags {
     /// Server name to expect in the server's certificate
     #[arg(long, help_heading = HEADING, value_name = "NAME")]
     pub tls_server_name: Option<String>,
-    /// How long to wait if Temporal does not respond, for example 30s [default: 10s; worker, gateway and bootstrap: 1m]
+    /// How long to wait if Temporal does not respond, for example 30s [default: 10s; bootstrap: 1m; worker and gateway: as long as it takes]
     #[arg(long = "client-connect-timeout", help_heading = HEADING, value_name = "DURATION", value_parser = wait)]
     pub connect_timeout: Option<Duration>,
     /// Whether to use only the flags: environment and profiles are not read.

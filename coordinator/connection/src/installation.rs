@@ -66,14 +66,19 @@ impl Installation {
         let connecting = Connecting::new(flags, retries, &settings)?;
         let client = connecting.client(limit).await?;
         let record = Box::pin(record::recorded(&client, &settings)).await?;
-        Self::as_recorded(client, connecting, settings, catalog, &record).await
+        let installation = Self::as_recorded(client, connecting, settings, catalog, &record)?;
+        // They are asked for now, so that the first caller need not wait for it.
+        let attributes = installation.entities.search_attributes();
+        join_all(installation.namespaces().iter().map(|namespace| attributes.of(namespace))).await;
+        Ok(installation)
     }
 
-    /// The same on an existing connection, with a record that exists or is about to be written.
+    /// The same on an existing connection, with a record that exists or is about to be written. Search attributes, which may be about to
+    /// be registered, are not asked for.
     ///
     /// # Errors
     /// Those of [`Settings::routing`].
-    pub async fn as_recorded(
+    pub fn as_recorded(
         client: Client,
         connecting: Connecting,
         settings: Settings,
@@ -82,9 +87,6 @@ impl Installation {
     ) -> Result<Self, Fault> {
         let routing = Arc::new(settings.routing_as_recorded(&catalog, &client.namespace(), record)?);
         let entities = EntityClient::new(client.clone(), Arc::clone(&routing));
-        // Clients are made now, so that the first caller need not wait for it.
-        let namespaces = routing.namespaces();
-        join_all(namespaces.iter().map(|namespace| entities.search_attributes().of(namespace))).await;
         let (settings, catalog) = (Arc::new(settings), Arc::new(catalog));
         Ok(Self { settings, catalog, routing, client, entities, connecting, clients: Arc::default() })
     }

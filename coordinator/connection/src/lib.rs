@@ -10,6 +10,10 @@ mod connection;
 pub mod deployment;
 mod installation;
 pub mod record;
+mod waiting;
 
-pub use connection::{ASKING_LIMIT, ConnectionFlags, HEADING, STARTUP_LIMIT, connect, connect_fault, connect_with};
+pub use connection::{
+    ASKING_LIMIT, ATTEMPT_LIMIT, ConnectionFlags, HEADING, STARTUP_LIMIT, connect, connect_fault, connect_with,
+};
 pub use installation::{CallRetries, Connecting, Installation};
+pub use waiting::Waiting;

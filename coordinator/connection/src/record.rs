@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use interlock_client::{MemoWorkflow, runs};
+use interlock_client::{MemoWorkflow, ServerError, runs};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{Disagreement, InstallationRecord, Records};
 use interlock_fault::Fault;
@@ -40,7 +40,7 @@ pub async fn read_all(client: &Client, namespaces: impl IntoIterator<Item = Stri
 /// terminated, as long as the server remembers it.
 async fn read(client: &Client, namespace: &str) -> Result<Option<InstallationRecord>, Fault> {
     let described = runs::describe(client, namespace, WORKFLOW_ID).await;
-    let Some(described) = described.map_err(|error| unreadable(namespace, &error.message()))? else { return Ok(None) };
+    let Some(described) = described.map_err(|error| not_described(namespace, &error))? else { return Ok(None) };
     let recorded = described.memo_data(MEMO_FIELD).ok_or_else(|| unreadable(namespace, "its memo is missing"))?;
     serde_json::from_slice(recorded).map(Some).map_err(|error| unreadable(namespace, &error.to_string()))
 }
@@ -64,6 +64,17 @@ pub async fn write(client: &Client, namespace: &str, record: &InstallationRecord
         Some(read) if read == *record => Ok(()),
         _ => Err(unwritten(namespace, "another process wrote a different record at the same moment")),
     }
+}
+
+/// A server that went away since the connection was made is no reason to end: it is waited for, as before.
+fn not_described(namespace: &str, error: &ServerError) -> Fault {
+    if !error.is_temporary() {
+        return unreadable(namespace, &error.message());
+    }
+    Fault::failed(
+        ErrorCode::TemporalUnreachable,
+        format!("Temporal did not return the record of the namespace '{namespace}': {}.", error.message()),
+    )
 }
 
 fn unreadable(namespace: &str, reason: &str) -> Fault {

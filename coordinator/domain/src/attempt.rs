@@ -51,6 +51,11 @@ pub enum Left {
         /// The latest time at which it can have been sent.
         until: Timestamp,
     },
+    /// The target accepted the request as a job, whose name is kept beside this ([`LeftWithJob`]). Nothing else is in flight.
+    Accepted {
+        /// When it accepted.
+        since: Timestamp,
+    },
 }
 
 /// [`Left`], and which attempt left it. The server passes the details of the last heartbeat from attempt to attempt:
@@ -69,7 +74,39 @@ pub struct LeftBy {
     /// runs, and if a build before 0.2.0 wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<Timestamp>,
+    /// How often the request was sent by then, by this attempt and those before it. None if its worker does not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<u32>,
 }
+
+/// How often the attempts before this one sent the request, as far as is known: an attempt that said nothing counts as one.
+pub fn calls_before(attempt: u32, left: Option<LeftBy>) -> u32 {
+    let before = attempt.saturating_sub(1);
+    left.map_or(before, |left| {
+        let counted = left.calls.unwrap_or(left.attempt);
+        counted.saturating_add(before.saturating_sub(left.attempt))
+    })
+}
+
+/// The same, and the attempt itself if it is running.
+pub fn calls_so_far(attempt: u32, is_running: bool, left: Option<LeftBy>) -> u32 {
+    let is_counted = left.is_some_and(|left| left.attempt >= attempt);
+    calls_before(attempt, left).saturating_add(u32::from(is_running && !is_counted))
+}
+
+/// [`LeftBy`] as the details of a heartbeat have it: with the target's name for the job that it accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LeftWithJob {
+    /// What was left, and by which attempt.
+    #[serde(flatten)]
+    pub left: LeftBy,
+    /// The job, for [`Left::Accepted`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
+}
+
+/// How long to wait before a target is asked about a job, in milliseconds, if neither it nor the adapter says.
+pub const POLL_AFTER_MS: u64 = 5_000;
 
 /// How far the time at which an attempt expects the next one may be from the time at which the server scheduled it, in
 /// milliseconds: it allows for the clocks of worker and server, and for the time that the failure took to arrive. It is shorter than the
@@ -137,12 +174,20 @@ pub enum Move {
         /// How long, in milliseconds.
         wait_ms: u64,
     },
+    /// Ask about the job that the target accepted, and continue as [`after_poll`] says.
+    Poll {
+        /// When the target accepted it.
+        since: Timestamp,
+    },
     /// Report this outcome, without sending anything.
     Report(Outcome),
 }
 
-/// What an attempt must do first.
+/// What an attempt must do first. A job is asked about for as long as it takes, also after its order expired.
 pub fn first_move(situation: &Situation, capabilities: &Capabilities) -> Move {
+    if let Some(Left::Accepted { since }) = accepted_before(situation) {
+        return Move::Poll { since };
+    }
     let Some(until) = maybe_sent_until(situation) else {
         return if situation.is_expired_after(0) { Move::Report(expired()) } else { Move::Send };
     };
@@ -178,12 +223,19 @@ fn given_up() -> Outcome {
     Outcome::Permanent { code: ErrorCode::GivenUpAmbiguous.into(), detail }
 }
 
+/// The job that an earlier attempt left behind. It counts whichever attempt that was, also after an operator's reset: an attempt that
+/// knows of the job only asks about it, and one that goes on from there replaces what was left before it can send.
+fn accepted_before(situation: &Situation) -> Option<Left> {
+    situation.left.map(|left| left.left).filter(|left| matches!(left, Left::Accepted { .. }))
+}
+
 /// Until when an earlier request may have been sent; none if nothing is in flight.
 fn maybe_sent_until(situation: &Situation) -> Option<Timestamp> {
     // A worker that was given up may be disconnected and not know it: it continues until its own deadline.
     let by_its_deadline = situation.scheduled_at.plus_ms(situation.attempt_timeout_ms);
     match left_just_before(situation) {
         Some(Left::MaybeSent { until }) => Some(until),
+        Some(Left::Accepted { since }) => Some(since),
         Some(Left::Settled) => None,
         None if situation.is_first() => None,
         None => Some(by_its_deadline),
@@ -200,6 +252,9 @@ pub fn left_just_before(situation: &Situation) -> Option<Left> {
 /// The failure type of an attempt that was not admitted to its target, and what it leaves behind: as before the attempt.
 /// `is_read_back` says whether it settled the earlier request by reading back.
 pub fn not_let_through(situation: &Situation, is_read_back: bool) -> (&'static str, Left) {
+    if let Some(left) = accepted_before(situation) {
+        return ("accepted", left);
+    }
     match maybe_sent_until(situation) {
         Some(until) if !is_read_back => ("settling", Left::MaybeSent { until }),
         _ => ("unavailable", Left::Settled),
@@ -218,6 +273,11 @@ pub enum ReadBack {
         /// Who, if the target says so.
         holder: Option<String>,
     },
+    /// It is a job that the target has not ended.
+    Accepted {
+        /// The target's name for the job.
+        job: String,
+    },
     /// The target cannot say yet.
     Unclear {
         /// A sentence for a person.
@@ -232,6 +292,7 @@ pub fn after_verification(read_back: ReadBack, is_expired: bool) -> AfterVerific
         ReadBack::NotApplied if is_expired => AfterVerification::Report(expired()),
         ReadBack::NotApplied => AfterVerification::Send,
         ReadBack::InUse { holder } => AfterVerification::Report(Outcome::InUse { holder }),
+        ReadBack::Accepted { job } => AfterVerification::Poll { job },
         ReadBack::Unclear { detail } => AfterVerification::AskAgain { detail },
     }
 }
@@ -243,6 +304,11 @@ pub enum AfterVerification {
     Report(Outcome),
     /// It is settled: nothing is in flight, send the request.
     Send,
+    /// It became a job that the target works on: later attempts ask about it.
+    Poll {
+        /// The target's name for the job.
+        job: String,
+    },
     /// It is not settled: another attempt reads back again.
     AskAgain {
         /// A sentence for a person.
@@ -280,6 +346,10 @@ pub enum Unanswered<'a> {
     NeverAttempted,
     /// It is unknown what its last attempt did, for example because its worker died.
     Vanished,
+    /// Its last attempt returned something that is not an outcome; this says why.
+    Unreadable(&'a str),
+    /// Its last attempt ended as cancelled, although nobody cancelled the call.
+    Cancelled,
 }
 
 /// The outcome of a call whose attempts ended without one; `expires` says that its time was limited. A limited call
@@ -289,13 +359,38 @@ pub fn of_unanswered(unanswered: Unanswered<'_>, expires: bool) -> Outcome {
         Unanswered::Failed(failure_type) if expires && is_settled_failure(failure_type) => expired(),
         Unanswered::NeverAttempted if expires => expired(),
         // An adapter should answer with an outcome; a final failure without one may have had its effect.
-        Unanswered::Failed(failure_type) => Outcome::Ambiguous {
-            detail: format!(
-                "The activity 'provision' ended without an outcome; its last failure was '{failure_type}'."
+        other => Outcome::Ambiguous { detail: other.sentence() },
+    }
+}
+
+impl Unanswered<'_> {
+    /// What a person must know: whether it is the worker that does not keep to its contract, and how.
+    fn sentence(self) -> String {
+        const RULE: &str =
+            "A worker returns an outcome, or raises a failure that can be retried (adapters/docs/provision.md).";
+        match self {
+            Self::Failed("") => format!(
+                "The activity 'provision' ended without an outcome: its worker raised a final failure without a type. {RULE}"
             ),
-        },
-        Unanswered::NeverAttempted | Unanswered::Vanished => {
-            Outcome::Ambiguous { detail: "The activity 'provision' ended without an outcome.".to_owned() }
+            Self::Failed(failure_type) => format!(
+                "The activity 'provision' ended without an outcome: its worker raised the final failure '{failure_type}'. \
+                 {RULE}"
+            ),
+            Self::Unreadable(why) => format!(
+                "The activity 'provision' ended without an outcome: its worker returned something else ({}). {RULE}",
+                why.trim_end_matches('.')
+            ),
+            Self::Cancelled => format!(
+                "The activity 'provision' ended without an outcome: its worker ended it as cancelled, but nobody had \
+                 cancelled it. {RULE}"
+            ),
+            Self::NeverAttempted => {
+                "The activity 'provision' ended without an outcome: its time was over before an attempt ended."
+                    .to_owned()
+            }
+            Self::Vanished => {
+                "The activity 'provision' ended without an outcome: it is unknown what its last attempt did.".to_owned()
+            }
         }
     }
 }
@@ -308,6 +403,25 @@ pub const READ_BACK: &str = "read_back";
 pub const INTERRUPTED: &str = "interrupted";
 /// The failure of an attempt whose time was over before it sent anything.
 pub const TOO_LATE: &str = "too_late";
+
+/// How an attempt can end, in one of a few words: the class of its outcome, why another attempt follows, or `other`.
+pub const ATTEMPT_CLASSES: [&str; 15] = [
+    "done",
+    "already_done",
+    "accepted",
+    "in_use",
+    "transient",
+    "throttled",
+    "unavailable",
+    "permanent",
+    "ambiguous",
+    "unclear",
+    "settling",
+    READ_BACK,
+    INTERRUPTED,
+    TOO_LATE,
+    "other",
+];
 
 /// Whether an attempt that failed with this type (an outcome class or one of this module's constants) left
 /// nothing in flight: its step may be sent again without settling anything.
@@ -331,9 +445,59 @@ pub enum AfterCall {
     },
 }
 
+/// What a target says about a job that it accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobAnswer {
+    /// It works on it.
+    Running {
+        /// When to ask again, in milliseconds from now, if it says so.
+        poll_after_ms: Option<u64>,
+        /// A sentence for a person.
+        detail: String,
+    },
+    /// It ended, with this outcome of the call.
+    Ended(Outcome),
+    /// It does not know the job any more, or never did.
+    Unknown {
+        /// A sentence for a person.
+        detail: String,
+    },
+    /// It could not be asked: an outcome class that says why. The job may still run.
+    NotTold(Outcome),
+}
+
+/// What to do after an answer about a job that was accepted at `since`, at `now`. Nothing is sent while the job may run. A job that the
+/// target does not know leaves its call in doubt.
+pub fn after_poll(
+    answer: JobAnswer,
+    job: &str,
+    since: Timestamp,
+    capabilities: &Capabilities,
+    now: Timestamp,
+) -> AfterCall {
+    let left = Left::Accepted { since };
+    match answer {
+        JobAnswer::Running { poll_after_ms, detail } => AfterCall::Retry {
+            left,
+            wait: Wait::AskedFor(poll_after_ms.unwrap_or(POLL_AFTER_MS)),
+            outcome: Outcome::Accepted { job: job.to_owned(), poll_after_ms, detail },
+        },
+        JobAnswer::NotTold(outcome) => {
+            AfterCall::Retry { left, wait: outcome.retry_after_ms().map_or(Wait::Pause, Wait::AskedFor), outcome }
+        }
+        JobAnswer::Unknown { detail } => after_call(Outcome::Ambiguous { detail }, capabilities, now),
+        JobAnswer::Ended(outcome) => after_call(outcome, capabilities, now),
+    }
+}
+
 /// What to do after this outcome of a call, at `now`.
 pub fn after_call(outcome: Outcome, capabilities: &Capabilities, now: Timestamp) -> AfterCall {
     match outcome {
+        Outcome::Accepted { poll_after_ms, .. } => AfterCall::Retry {
+            left: Left::Accepted { since: now },
+            wait: Wait::AskedFor(poll_after_ms.unwrap_or(POLL_AFTER_MS)),
+            outcome,
+        },
         Outcome::Ambiguous { .. } => match capabilities.on_ambiguous {
             OnAmbiguous::Verify if capabilities.verify => AfterCall::Retry {
                 left: Left::MaybeSent { until: now },

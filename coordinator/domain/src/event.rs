@@ -7,14 +7,20 @@
 //! | `event_too_large` | longer than the limit in force, [`EVENT_BYTES_MAX`] by default |
 //! | `not_json` | not UTF-8, not JSON, or a number that JSON readers disagree on |
 //! | `not_an_event` | JSON, but not one object; or nested deeper than [`EVENT_DEPTH_MAX`] |
+//! | `foreign_format` | an event in another known format |
 //! | `unsupported_specversion` | `specversion` is missing or not `1.0` |
 //! | `bad_id`, `bad_source`, `bad_type`, `bad_subject`, `bad_time`, `bad_sequence`, `bad_role` | that attribute |
 //! | `bad_data` | `data` is missing, not an object, or has a NUL character in it |
 //! | `unsupported_data` | `data_base64` instead of `data` |
 
+mod content;
+mod foreign;
+mod name;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use self::foreign::ForeignFormat;
 use crate::error_code::ErrorCode;
 use crate::ids::{CustomerId, OrderId, TenantId, Timestamp};
 use crate::order::Rejection;
@@ -92,11 +98,14 @@ impl Event {
     /// # Errors
     /// A [`Rejection`] with one of the codes of this module.
     pub fn from_slice(bytes: &[u8], bytes_max: usize) -> Result<Self, Rejection> {
-        check_size(bytes.len(), bytes_max)?;
-        let value: Value = serde_json::from_slice(bytes).map_err(|fault| {
-            Rejection::new(ErrorCode::NotJson, format!("The event is not valid JSON in UTF-8: {fault}."))
-        })?;
-        Self::read(&value, bytes.len())
+        let read = || {
+            check_size(bytes.len(), bytes_max)?;
+            let value: Value = serde_json::from_slice(bytes).map_err(|fault| {
+                Rejection::new(ErrorCode::NotJson, format!("The event is not valid JSON in UTF-8: {fault}."))
+            })?;
+            Self::read(&value, bytes.len())
+        };
+        read().map_err(|rejection| rejection.of_event(name::of_bytes(bytes)))
     }
 
     /// Reads one event from JSON already parsed; its size is that of its compact form.
@@ -104,11 +113,14 @@ impl Event {
     /// # Errors
     /// A [`Rejection`] with one of the codes of this module.
     pub fn from_value(value: &Value, bytes_max: usize) -> Result<Self, Rejection> {
-        // Check the depth first: JSON that is nested too deeply must not be traversed further.
-        check_depth(value)?;
-        let bytes = value.to_string().len();
-        check_size(bytes, bytes_max)?;
-        Self::read(value, bytes)
+        let read = || {
+            // Check the depth first: JSON that is nested too deeply must not be traversed further.
+            check_depth(value)?;
+            let bytes = value.to_string().len();
+            check_size(bytes, bytes_max)?;
+            Self::read(value, bytes)
+        };
+        read().map_err(|rejection| rejection.of_event(name::of_value(value)))
     }
 
     /// The id of the order that this event makes. If it makes two, the order of its own subject has the event's id,
@@ -127,6 +139,10 @@ impl Event {
                  by one.",
             ));
         };
+        if let Some(ForeignFormat { name, next }) = ForeignFormat::of(attributes) {
+            let detail = format!("This is {name}, not a CloudEvent: {next}.");
+            return Err(Rejection::new(ErrorCode::ForeignFormat, detail));
+        }
         if attributes.get("specversion").and_then(Value::as_str) != Some("1.0") {
             return Err(Rejection::new(
                 ErrorCode::UnsupportedSpecversion,
@@ -204,7 +220,8 @@ fn required_text(attributes: &Map<String, Value>, name: &str, code: ErrorCode) -
         .filter(|text| !text.is_empty())
         .ok_or_else(|| Rejection::new(code, format!("The attribute '{name}' must be a non-empty text.")))?;
     if text.len() > ATTRIBUTE_BYTES_MAX {
-        let detail = format!("The attribute '{name}' has {} bytes; the limit is {ATTRIBUTE_BYTES_MAX}.", text.len());
+        let detail =
+            format!("The attribute '{name}' has {} bytes in UTF-8; the limit is {ATTRIBUTE_BYTES_MAX}.", text.len());
         return Err(Rejection::new(code, detail));
     }
     if text.chars().any(char::is_control) {

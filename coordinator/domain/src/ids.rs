@@ -62,7 +62,7 @@ pub enum IdError {
 }
 
 /// Checks one part: not empty, not dots, its encoded form at most `bytes_max` bytes.
-fn check_part(raw: &str, bytes_max: usize) -> Result<(), IdError> {
+pub(crate) fn check_part(raw: &str, bytes_max: usize) -> Result<(), IdError> {
     if raw.is_empty() {
         return Err(IdError::Empty);
     }
@@ -181,9 +181,12 @@ impl ResourceId {
     /// A resource of this kind.
     ///
     /// # Errors
-    /// [`IdError`] if `id` is not a valid part.
+    /// [`IdError`] if `id` is not a valid part, or if the kind has a slash: written, it would be another resource.
     pub fn new(kind: ResourceKind, id: &str) -> Result<Self, IdError> {
         check_part(id, PART_BYTES_MAX)?;
+        if kind.as_str().contains('/') {
+            return Err(IdError::Form { expected: "a kind without '/'", got: kind.into() });
+        }
         Ok(Self { kind, id: id.to_owned() })
     }
 
@@ -375,6 +378,23 @@ impl Timestamp {
 #[serde(transparent)]
 pub struct Epoch(pub u64);
 
+impl Epoch {
+    /// The highest epoch that is believed of anybody who reports one: far beyond what any clock reaches, and far enough from the highest
+    /// number that there are always higher ones to grant.
+    pub const BELIEVED_MAX: Self = Self(1 << 62);
+
+    /// The next one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// Whether a resource can have granted it.
+    pub fn is_believable(self) -> bool {
+        self <= Self::BELIEVED_MAX
+    }
+}
+
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -431,6 +451,13 @@ mod tests {
         let id: ResourceId = "address/1 Main St/2".parse().unwrap();
         assert_eq!((id.kind().as_str(), id.id()), ("address", "1 Main St/2"));
         assert!("nokind".parse::<ResourceId>().is_err());
+    }
+
+    #[test]
+    fn the_kind_of_a_resource_has_no_slash_so_that_it_is_the_same_after_it_was_written() {
+        assert!(ResourceId::new("ip/v4".parse().unwrap(), "1").is_err());
+        let resource = ResourceId::new("ip.v4".parse().unwrap(), "1/2").unwrap();
+        assert_eq!(resource.to_string().parse::<ResourceId>(), Ok(resource));
     }
 
     #[test]

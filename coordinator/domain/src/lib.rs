@@ -8,6 +8,7 @@
 pub mod action_mark;
 pub mod action_words;
 pub mod attempt;
+pub mod callback;
 pub mod catalog;
 pub mod customer;
 pub mod entity_end;
@@ -16,6 +17,7 @@ pub mod event;
 pub mod event_result;
 pub mod ids;
 pub mod import;
+pub mod kept_text;
 pub mod limits;
 pub mod message;
 pub mod observation;

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 pub const ADMISSION_BATCH_MAX: usize = 16;
 /// How long a customer remembers an order that has ended, for de-duplication, in milliseconds: 30 days.
 pub const REMEMBERED_MS_MAX: i64 = 30 * 24 * 60 * 60 * 1000;
+/// The most steps and claims that all lines of a customer's journal show together: the oldest orders beyond that are shown without theirs. An
+/// order that releases all that a customer holds has up to a thousand.
+pub const JOURNAL_PARTS_MAX: usize = 2_000;
 /// The most messages that one local activity sends.
 pub const SENDING_BATCH_MAX: usize = 64;
 /// For how many resources an entity remembers what it last settled or gave back.
@@ -16,6 +19,9 @@ pub const QUEUED_NAMES_BYTES_MAX: usize = 600 * 1024;
 /// If several tenants share a realm, one tenant may fill one part in this many of a resource's queue, so that it cannot lock the others
 /// out. So of 5,000 tickets 1,250 are one tenant's, and of the bytes of ids the same share.
 pub const TENANT_SHARE_OF_QUEUE: usize = 4;
+/// The most resources that a customer has, or is about to take, together: an event that would take one more is rejected with
+/// `leases_full`. An import is not counted.
+pub const LEASES_MAX: usize = 5_000;
 /// The most steps of unordered orders that run side by side.
 pub const UNORDERED_RUNNING_MAX: usize = 200;
 

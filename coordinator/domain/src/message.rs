@@ -320,6 +320,22 @@ pub enum ToResource {
     },
 }
 
+impl ToResource {
+    /// Whether its epochs can be true. A higher one would end the growth of the resource's own.
+    pub fn is_believable(&self) -> bool {
+        match self {
+            Self::GiveBack { epoch, .. }
+            | Self::Decline { epoch, .. }
+            | Self::Used { epoch, .. }
+            | Self::ForceRefused { epoch, .. } => epoch.is_believable(),
+            Self::Reassert { lease, above, .. } => {
+                above.is_believable() && lease.as_ref().is_none_or(|lease| lease.epoch.is_believable())
+            }
+            Self::Claim { .. } | Self::Withdraw { .. } | Self::Probe { .. } => true,
+        }
+    }
+}
+
 /// A message from a resource entity to a customer entity.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ToCustomer {
@@ -432,6 +448,22 @@ pub struct ForcedBy {
     pub actor: String,
     /// Why.
     pub reason: String,
+}
+
+impl Notice {
+    /// Whether its epochs can be true. A customer that took a higher one would take no other lease of the resource any more.
+    pub fn is_believable(&self) -> bool {
+        match self {
+            Self::LeaseGranted { epoch, .. }
+            | Self::LeaseKnown { epoch }
+            | Self::LeaseGone { epoch }
+            | Self::LeaseImported { epoch, .. }
+            | Self::LeaseRecalled { epoch, .. }
+            | Self::Forced { epoch, .. } => epoch.is_believable(),
+            Self::Reassert { above, epoch } => above.is_believable() && epoch.is_none_or(Epoch::is_believable),
+            Self::NotHolder { .. } | Self::QueueFull { .. } | Self::Probe { .. } => true,
+        }
+    }
 }
 
 /// What happened to a message to a customer.

@@ -6,7 +6,7 @@ use crate::ids::{ResourceKind, TargetId, TenantId};
 use crate::order::OrderState;
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Observation {
     /// An order ended, or an event was rejected.
     OrderEnded {
@@ -56,8 +56,24 @@ pub enum Observation {
     },
 }
 
+impl Observation {
+    /// The same without what was measured. Observations that are equal in this increase the same counter.
+    #[must_use]
+    pub fn counted_as(&self) -> Self {
+        let mut counted = self.clone();
+        match &mut counted {
+            Self::LeaseGranted { waited_ms: measured, .. }
+            | Self::HandedOver { took_ms: measured, .. }
+            | Self::StepAttempted { took_ms: measured, .. } => *measured = 0,
+            Self::RunEnded { history_events, .. } => *history_events = 0,
+            Self::OrderEnded { .. } | Self::BreakerChanged { .. } => {}
+        }
+        counted
+    }
+}
+
 /// The state of a breaker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BreakerState {
     /// It lets calls through.
     Closed,
@@ -85,6 +101,11 @@ impl BreakerState {
 pub trait Observer: Send + Sync {
     /// Records an observation.
     fn observe(&self, observation: &Observation);
+
+    /// Records an observation of an entity's run, which may be executed again, in part or from its start, here or in another process.
+    /// It is the `number`th of the run, from 1, that is [counted as](Observation::counted_as) the same. Each execution of the run numbers
+    /// its observations in the same way.
+    fn observe_run(&self, run_id: &str, number: u32, observation: &Observation);
 }
 
 /// An observer that ignores everything: for tests, and for processes without metrics.
@@ -93,4 +114,6 @@ pub struct NobodyWatches;
 
 impl Observer for NobodyWatches {
     fn observe(&self, _observation: &Observation) {}
+
+    fn observe_run(&self, _run_id: &str, _number: u32, _observation: &Observation) {}
 }

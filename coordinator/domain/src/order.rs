@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::{OrderId, ResourceId, Role, TargetId, Timestamp};
+use crate::kept_text::kept;
 use crate::limits::REMEMBERED_MS_MAX;
 use crate::recording::Edition;
 use crate::retry::RetryPolicy;
@@ -179,6 +180,7 @@ impl ResourcePolicy {
 
 /// The look-up operation of a resource kind: it is asked when the ledger does not know.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Authority {
     /// The target that is asked.
     pub target: TargetId,
@@ -319,6 +321,20 @@ pub enum OrderState {
 }
 
 impl OrderState {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Acknowledged,
+        Self::Pending,
+        Self::InProgress,
+        Self::Held,
+        Self::Completed,
+        Self::Partial,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Rejected,
+        Self::Superseded,
+    ];
+
     /// Whether the order has ended.
     pub fn is_terminal(self) -> bool {
         !matches!(self, Self::Acknowledged | Self::Pending | Self::InProgress | Self::Held)
@@ -355,12 +371,21 @@ pub struct Rejection {
     pub code: ReasonCode,
     /// A sentence for a person.
     pub detail: String,
+    /// The id and the type of an event of which these could be read, but not the whole; the type is empty if only the id could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<(String, String)>,
 }
 
 impl Rejection {
-    /// A rejection with this code and sentence.
+    /// A rejection with this code and sentence, of which a customer keeps [`KEPT_TEXT_BYTES_MAX`](crate::kept_text::KEPT_TEXT_BYTES_MAX).
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self { code: code.into(), detail: detail.into() }
+        Self { code: code.into(), detail: kept(detail), event: None }
+    }
+
+    /// The same, of an event with this id and type.
+    #[must_use]
+    pub fn of_event(self, event: Option<(String, String)>) -> Self {
+        Self { event, ..self }
     }
 }
 

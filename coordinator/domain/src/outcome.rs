@@ -1,9 +1,10 @@
 //! The outcome of a call to a target: an outcome class, never just an error.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
-use crate::error_code::ReasonCode;
+use crate::error_code::{ErrorCode, ReasonCode};
+use crate::kept_text::kept;
 
 /// The outcome class of one call of one adapter operation.
 ///
@@ -15,6 +16,16 @@ pub enum Outcome {
     Done,
     /// The target already had the state that the call asks for.
     AlreadyDone,
+    /// The target accepted the call as a job that it has not ended. An attempt asks about the job; it is never the outcome of a step.
+    Accepted {
+        /// The target's name for the job.
+        job: String,
+        /// When to ask about it, in milliseconds from now, if the target says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        poll_after_ms: Option<u64>,
+        /// A sentence for a person.
+        detail: String,
+    },
     /// The target has the resource registered to another customer. Nothing was changed.
     InUse {
         /// Who has it, as the target names them (an IMSI, …), if it says so.
@@ -39,6 +50,9 @@ pub enum Outcome {
         /// How long to wait, in milliseconds, if the target says so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after_ms: Option<u64>,
+        /// What is wrong with the target as a whole, if that is known: a stable code, e.g. `redirected`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<ReasonCode>,
         /// A sentence for a person.
         detail: String,
     },
@@ -66,6 +80,15 @@ pub struct ProvenOutcome {
     /// [`ProvisionRequest::proof`](crate::message::ProvisionRequest::proof); none if the worker does not repeat it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Uuid>,
+    /// How often its attempts sent the request to the target; none if the worker does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "count_if_readable")]
+    pub calls: Option<u32>,
+}
+
+/// A count, or none if it is not one: an outcome does not become unreadable by it.
+fn count_if_readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let said = serde_json::Value::deserialize(deserializer)?;
+    Ok(said.as_u64().and_then(|count| u32::try_from(count).ok()))
 }
 
 impl ProvenOutcome {
@@ -78,7 +101,53 @@ impl ProvenOutcome {
 impl Outcome {
     /// A target that is unavailable, and does not say for how long.
     pub fn unavailable(detail: impl Into<String>) -> Self {
-        Self::Unavailable { retry_after_ms: None, detail: detail.into() }
+        Self::Unavailable { retry_after_ms: None, cause: None, detail: detail.into() }
+    }
+
+    /// A target that no call reaches until a person corrects this cause.
+    pub fn misconfigured(cause: ErrorCode, detail: impl Into<String>) -> Self {
+        Self::Unavailable { retry_after_ms: None, cause: Some(cause.into()), detail: detail.into() }
+    }
+
+    /// The same, with as much of its texts as entities keep.
+    #[must_use]
+    pub fn kept(self) -> Self {
+        match self {
+            Self::Done | Self::AlreadyDone => self,
+            Self::Accepted { job, poll_after_ms, detail } => {
+                Self::Accepted { job: kept(job), poll_after_ms, detail: kept(detail) }
+            }
+            Self::InUse { holder } => Self::InUse { holder: holder.map(kept) },
+            Self::Transient { detail } => Self::Transient { detail: kept(detail) },
+            Self::Throttled { retry_after_ms, detail } => Self::Throttled { retry_after_ms, detail: kept(detail) },
+            Self::Unavailable { retry_after_ms, cause, detail } => Self::Unavailable {
+                retry_after_ms,
+                cause: cause.map(|cause| ReasonCode::of_target(kept(cause))),
+                detail: kept(detail),
+            },
+            Self::Permanent { code, detail } => {
+                Self::Permanent { code: ReasonCode::of_target(kept(code)), detail: kept(detail) }
+            }
+            Self::Ambiguous { detail } => Self::Ambiguous { detail: kept(detail) },
+        }
+    }
+
+    /// Its sentence for a person, if it has one.
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Done | Self::AlreadyDone | Self::InUse { .. } => None,
+            Self::Accepted { detail, .. }
+            | Self::Transient { detail }
+            | Self::Throttled { detail, .. }
+            | Self::Unavailable { detail, .. }
+            | Self::Permanent { detail, .. }
+            | Self::Ambiguous { detail } => Some(detail),
+        }
+    }
+
+    /// The same sentence, or the class in its place.
+    pub fn words(&self) -> &str {
+        self.detail().filter(|detail| !detail.is_empty()).unwrap_or_else(|| self.class())
     }
 
     /// How long the target asks not to be called, in milliseconds, if it says so.
@@ -94,6 +163,7 @@ impl Outcome {
         match self {
             Self::Done => "done",
             Self::AlreadyDone => "already_done",
+            Self::Accepted { .. } => "accepted",
             Self::InUse { .. } => "in_use",
             Self::Transient { .. } => "transient",
             Self::Throttled { .. } => "throttled",
@@ -154,6 +224,16 @@ impl ProvenHolderAnswer {
 }
 
 impl HolderAnswer {
+    /// The same, with as much of its text as entities keep.
+    #[must_use]
+    pub fn kept(self) -> Self {
+        match self {
+            Self::TargetIdentity { target_identity } => Self::TargetIdentity { target_identity: kept(target_identity) },
+            Self::Nobody => Self::Nobody,
+            Self::Unclear { detail } => Self::Unclear { detail: kept(detail) },
+        }
+    }
+
     /// The answer as written on the wire, for logs and journals.
     pub fn name(&self) -> &'static str {
         match self {

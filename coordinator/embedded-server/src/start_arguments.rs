@@ -12,11 +12,13 @@ pub(super) const BIND_ADDRESS: &str = "127.0.0.1";
 ///
 /// The dev server's request limits are reached long before a machine's cores are busy (`matching.rps` is 1,200 by default). One
 /// partition per task queue avoids forwarding between partitions, which only helps on a cluster.
-const DYNAMIC_CONFIG: [(&str, &str); 10] = [
+const DYNAMIC_CONFIG: [(&str, &str); 11] = [
     ("frontend.rps", "100000"),
     ("frontend.namespaceRPS", "100000"),
     ("frontend.namespaceRPS.visibility", "1000"),
     ("history.rps", "100000"),
+    // A call back has the target of an order that stands alone asked at once.
+    ("history.enableStandaloneActivityOperatorCommands", "true"),
     // How often per second the only shard of a dev server looks for tasks to dispatch: by default 20 times, which delays
     // everything by 50 ms under more load than that.
     ("history.transferProcessorMaxPollRPS", "10000"),

@@ -26,7 +26,7 @@ pub(super) struct OrderActionBody {
     /// Id of the action, at most 128 bytes; repeating an action with the same id changes nothing.
     action_id: String,
     /// `retry`, `skip`, `amend`, `cancel` or `release_first`.
-    action: String,
+    pub(super) action: String,
     /// Reason; kept in the customer's journal.
     reason: String,
     /// Person on whose behalf the bearer of the token acts.
@@ -35,7 +35,7 @@ pub(super) struct OrderActionBody {
     /// For `amend`: the fields of the event's data to correct, each in the form that a producer would send.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    data: Option<Map<String, Value>>,
+    pub(super) data: Option<Map<String, Value>>,
 }
 
 /// The body of an action on a resource.

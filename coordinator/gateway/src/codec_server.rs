@@ -20,7 +20,7 @@ use interlock_adapters::secret::SecretMissing;
 use interlock_connection::codec::{CodecError, KeyRing};
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
-use interlock_http_service::{HttpOptions, HttpService, Problem, UnreadBody, bearer, check_media_type};
+use interlock_http_service::{HttpOptions, HttpService, Problem, UnreadBody, bearer, check_media_type, check_plain};
 use interlock_operations::strict_json::{self, JsonLimits};
 use interlock_settings::{CodecServerSettings, CodecToken, HttpSettings, is_origin};
 use serde::{Deserialize, Serialize};
@@ -173,8 +173,7 @@ impl CodecServer {
 /// Admits callers with access, and logs them. The origin was already checked.
 async fn admitted(State(server): State<CodecServer>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    let admitted =
-        server.caller(headers).and_then(|caller| check_media_type(headers, is_json).map(|()| caller.to_owned()));
+    let admitted = server.caller(headers).and_then(|caller| check_body(headers).map(|()| caller.to_owned()));
     let caller = match admitted {
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
@@ -184,6 +183,12 @@ async fn admitted(State(server): State<CodecServer>, request: Request, next: Nex
     let answer = next.run(request).await;
     tracing::info!(caller, namespace, path, status = answer.status().as_u16(), "request to the codec server");
     answer
+}
+
+/// Checks that a body is JSON without a content coding: Temporal's UI and CLI send no other.
+fn check_body(headers: &HeaderMap) -> Result<(), Problem> {
+    check_media_type(headers, is_json)?;
+    check_plain(headers)
 }
 
 async fn decode(State(server): State<CodecServer>, body: UnreadBody) -> Result<Json<Written>, Problem> {
@@ -200,15 +205,10 @@ async fn carried_out(
 ) -> Result<Json<Written>, Problem> {
     let body = body.read(BODY_BYTES_MAX).await;
     let body = body.map_err(|error| Problem::of_body(&error, ErrorCode::BodyTooLarge))?;
-    let limits = JsonLimits { elements_max: usize::MAX, values_max: VALUES_MAX };
-    let value = strict_json::read(&body, limits).map_err(|error| unreadable(&error))?;
-    let written: Written = serde_json::from_value(value).map_err(|error| unreadable(&error))?;
-    let payloads: Result<Vec<_>, Problem> = written
-        .payloads
+    let payloads: Result<Vec<_>, Problem> = read_payloads(&body)?
         .into_iter()
         .map(|payload| {
-            let read = payload.read().map_err(|error| unreadable(&error))?;
-            let done = of_each(read).map_err(|error| {
+            let done = of_each(payload).map_err(|error| {
                 Problem::new(
                     StatusCode::BAD_REQUEST,
                     error.code(),
@@ -219,6 +219,17 @@ async fn carried_out(
         })
         .collect();
     Ok(Json(Written { payloads: payloads? }))
+}
+
+/// The payloads of a body.
+///
+/// # Errors
+/// 400 `codec_request_unreadable`.
+pub(crate) fn read_payloads(body: &[u8]) -> Result<Vec<Payload>, Problem> {
+    let limits = JsonLimits { elements_max: usize::MAX, values_max: VALUES_MAX };
+    let value = strict_json::read(body, limits).map_err(|error| unreadable(&error))?;
+    let written: Written = serde_json::from_value(value).map_err(|error| unreadable(&error))?;
+    written.payloads.into_iter().map(|payload| payload.read().map_err(|error| unreadable(&error))).collect()
 }
 
 fn unreadable(error: &dyn std::fmt::Display) -> Problem {

@@ -40,6 +40,9 @@ pub(super) fn mask(view: &mut ResourceView, may_see: impl Fn(&TenantId) -> bool)
                 epoch: line.epoch,
                 detail: None,
                 proof: None,
+                authority: None,
+                actor: None,
+                reason: None,
             };
         }
     }
@@ -97,7 +100,8 @@ mod tests {
                 {"customer_id": "B1", "tenant_id": "red", "order_id": order("B1"), "position": 2, "since": "s"},
             ],
             "history": [
-                {"at": "t", "what": "force_asked", "who": "blue/A1", "epoch": 7, "detail": "ann: because"},
+                {"at": "t", "what": "force_asked", "who": "blue/A1", "epoch": 7, "detail": "ann: because", "actor": "ann",
+                 "reason": "because"},
                 {"at": "t", "what": "looked_up", "who": "00101", "epoch": 7},
                 {"at": "t", "what": "released", "who": "red/B1", "epoch": 7, "order_id": order("B1"),
                  "proof": {"order_id": order("B1"), "at": "t", "actor": "bob"}},

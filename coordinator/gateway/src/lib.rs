@@ -8,6 +8,8 @@
 mod access;
 mod actions;
 mod admitted;
+pub mod bodies;
+mod callbacks;
 pub mod codec_server;
 mod events;
 mod foreign;
@@ -15,6 +17,7 @@ mod metrics;
 mod orders;
 mod problems;
 mod request;
+mod starting;
 mod targets;
 mod tenants;
 mod throttle;
@@ -23,26 +26,30 @@ mod views;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
-use interlock_connection::Installation;
+use axum::routing::{get, options};
 use interlock_connection::deployment::build_id_from_environment;
+use interlock_connection::{Installation, Waiting};
+use interlock_domain::callback::CallbackKeys;
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
 use interlock_http_service::{HttpOptions, HttpService, Problem};
 use interlock_observability::health::{self, About, Readiness, ShownMetrics};
 use interlock_observability::metrics::Metrics;
 use interlock_operations::actions::Actions;
+use interlock_operations::callbacks::Callbacks;
 use interlock_operations::ingest::Ingest;
 use interlock_operations::inspection::Inspection;
 use interlock_operations::targets::Targets;
 use interlock_operations::tenants::Tenants;
+use interlock_settings::{CallbackSettings, Settings};
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -71,7 +78,10 @@ struct Gateway {
     access: Arc<Access>,
     throttle: Arc<Throttle>,
     calls: Arc<CallsUnderWay>,
+    callbacks: Callbacks,
+    callback_places: Arc<Semaphore>,
     batch_events_max: NonZeroU32,
+    events_per_second_max: NonZeroU32,
     metrics: Metrics,
 }
 
@@ -86,10 +96,26 @@ struct Description;
 /// Starts the gateway.
 ///
 /// # Errors
-/// [`Fault`] `gateway_without_tokens` if other machines could reach it and no token is configured, `gateway_token_missing` if
-/// one is empty or cannot be read, `tls_unusable`, or `listen_failed`.
+/// Those of [`listen`].
 pub async fn start(installation: &Installation, metrics: &Metrics, listen: SocketAddr) -> Result<HttpService, Fault> {
-    let settings = &installation.settings.gateway;
+    let listening = self::listen(&installation.settings, metrics, listen, &Waiting::default()).await?;
+    Ok(listening.serve(installation, metrics))
+}
+
+/// Listens, and until [`Listening::serve`] is called only answers how it is: alive, not ready, and why it waits. To other calls it says
+/// that Temporal is not available.
+///
+/// # Errors
+/// [`Fault`] `gateway_without_tokens` if other machines could reach it and no token is configured, `gateway_token_missing` if
+/// one is empty or cannot be read, `callback_key_invalid`, `tls_unusable`, or `listen_failed`.
+pub async fn listen(
+    settings: &Settings,
+    metrics: &Metrics,
+    listen: SocketAddr,
+    waiting: &Waiting,
+) -> Result<Listening, Fault> {
+    let callback_keys = settings.callbacks.as_ref().map(CallbackSettings::read_keys).transpose()?;
+    let (http, settings) = (&settings.http, &settings.gateway);
     if settings.tokens.is_empty() && !listen.ip().is_loopback() {
         return Err(Fault::wrong_use(
             ErrorCode::GatewayWithoutTokens,
@@ -101,28 +127,55 @@ pub async fn start(installation: &Installation, metrics: &Metrics, listen: Socke
     let access = Access::new(&settings.tokens).map_err(|missing| {
         Fault::wrong_use(ErrorCode::GatewayTokenMissing, format!("A token of the gateway cannot be read: {missing}."))
     })?;
-    let gateway = Gateway {
-        ingest: Ingest::new(installation.clone()),
-        inspection: Inspection::new(installation.clone()),
-        actions: Actions::new(installation.clone()),
-        targets: Targets::new(installation.clone()),
-        tenants: Tenants::new(installation.clone()),
-        access: Arc::new(access),
-        throttle: Arc::new(Throttle::new(settings)),
-        calls: Arc::new(CallsUnderWay::new(settings.calls_per_token_max)),
-        batch_events_max: settings.batch_events_max,
-        metrics: metrics.clone(),
-    };
     events::begin_counting(metrics);
-    let stop = CancellationToken::new();
-    let about = about(installation.catalog.digest().to_owned(), stop.clone());
-    let router = router(gateway, about, readiness(installation.clone(), stop.clone()));
-    let http = &installation.settings.http;
+    let (stop, serving) = (CancellationToken::new(), Arc::new(OnceLock::new()));
     // A caller with a token need not use a known host name: see the settings.
     let door = http.front_door(listen);
     let door = if settings.tokens.is_empty() { door } else { door.with_any_host_unless_named() };
-    let options = HttpOptions::new(http, door).tls(settings.tls.as_ref()).stoppable(stop, settings.drain);
-    HttpService::start(listen, router, options).await
+    let options = HttpOptions::new(http, door).tls(settings.tls.as_ref()).stoppable(stop.clone(), settings.drain);
+    let router = starting::router(Arc::clone(&serving), metrics.clone(), waiting);
+    let service = HttpService::start(listen, router, options).await?;
+    Ok(Listening { service, serving, stop, access, callback_keys })
+}
+
+/// A gateway that listens, and does not serve yet.
+pub struct Listening {
+    service: HttpService,
+    serving: Arc<OnceLock<Router>>,
+    stop: CancellationToken,
+    access: Access,
+    callback_keys: Option<CallbackKeys>,
+}
+
+impl Listening {
+    /// Serves all calls from now on.
+    pub fn serve(self, installation: &Installation, metrics: &Metrics) -> HttpService {
+        let Self { service, serving, stop, access, callback_keys } = self;
+        let settings = &installation.settings.gateway;
+        let gateway = Gateway {
+            ingest: Ingest::new(installation.clone()),
+            inspection: Inspection::new(installation.clone()),
+            actions: Actions::new(installation.clone()),
+            targets: Targets::new(installation.clone()),
+            tenants: Tenants::new(installation.clone()),
+            access: Arc::new(access),
+            throttle: Arc::new(Throttle::new(settings)),
+            calls: Arc::new(CallsUnderWay::new(settings.calls_per_token_max)),
+            callbacks: Callbacks::new(installation.clone(), callback_keys),
+            callback_places: callbacks::places(),
+            batch_events_max: settings.batch_events_max,
+            events_per_second_max: settings.events_per_second_max,
+            metrics: metrics.clone(),
+        };
+        let about = about(installation.catalog.digest().to_owned(), stop.clone());
+        serving.get_or_init(|| router(gateway, about, readiness(installation.clone(), stop)));
+        service
+    }
+
+    /// Stops listening.
+    pub async fn stop(self) {
+        self.service.stop().await;
+    }
 }
 
 /// The gateway's description of itself.
@@ -139,10 +192,9 @@ fn about(catalog_digest: String, stop: CancellationToken) -> About {
     })
 }
 
-fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
-    let (metrics, admitting, showing) = (gateway.metrics.clone(), gateway.clone(), gateway.clone());
-    let shown: ShownMetrics = Arc::new(move |headers, text| showing.metrics_for(headers, &text));
-    let (calls, description) = OpenApiRouter::with_openapi(Description::openapi())
+/// The calls that the OpenAPI description has.
+fn described_calls() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(events::submit))
         .routes(routes!(views::customer))
         .routes(routes!(views::resource))
@@ -156,8 +208,21 @@ fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
         .routes(routes!(targets::act))
         .routes(routes!(tenants::show))
         .routes(routes!(tenants::act))
-        .with_state(gateway)
-        .split_for_parts();
+}
+
+/// The calls that need no bearer token. They are described, too.
+fn open_calls() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new().routes(routes!(callbacks::take))
+}
+
+fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
+    let (metrics, admitting, showing) = (gateway.metrics.clone(), gateway.clone(), gateway.clone());
+    let greeting =
+        Router::new().route("/v1/tenants/{tenant}/events", options(events::handshake)).with_state(gateway.clone());
+    let shown: ShownMetrics = Arc::new(move |headers, text| showing.metrics_for(headers, &text));
+    let (calls, mut description) = described_calls().with_state(gateway.clone()).split_for_parts();
+    let (open, described) = open_calls().with_state(gateway).split_for_parts();
+    description.merge(described);
     let unknown = || async { Problem::new(StatusCode::NOT_FOUND, ErrorCode::NoSuchCall, "The path is unknown.") };
     let wrong_method = || async {
         let detail = "The path does not support this method; the header 'Allow' lists the supported methods.";
@@ -165,6 +230,8 @@ fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
     };
     calls
         .route_layer(from_fn_with_state(admitting, admitted::admitted))
+        .merge(greeting)
+        .merge(open)
         .route("/openapi.json", get(|| async move { axum::Json(description) }))
         .merge(health::router_for(about, readiness, metrics, shown))
         .fallback(unknown)
@@ -198,21 +265,8 @@ mod tests {
     use super::*;
 
     fn description() -> utoipa::openapi::OpenApi {
-        let (_, description): (Router<Gateway>, _) = OpenApiRouter::with_openapi(Description::openapi())
-            .routes(routes!(events::submit))
-            .routes(routes!(views::customer))
-            .routes(routes!(views::resource))
-            .routes(routes!(views::order))
-            .routes(routes!(orders::list))
-            .routes(routes!(orders::why))
-            .routes(routes!(actions::on_order))
-            .routes(routes!(actions::on_resource))
-            .routes(routes!(targets::list))
-            .routes(routes!(targets::show))
-            .routes(routes!(targets::act))
-            .routes(routes!(tenants::show))
-            .routes(routes!(tenants::act))
-            .split_for_parts();
+        let (_, mut description) = described_calls().split_for_parts();
+        description.merge(open_calls().split_for_parts().1);
         description
     }
 
@@ -220,7 +274,23 @@ mod tests {
     fn every_call_is_described() {
         let description = description();
         let paths: Vec<&String> = description.paths.paths.keys().collect();
-        assert_eq!(paths.len(), 13, "{paths:?}");
+        // The paths of the contract that are built. A call that is added without a description is not served.
+        for path in [
+            "/v1/tenants/{tenant}/events",
+            "/v1/tenants/{tenant}/customers/{id}",
+            "/v1/tenants/{tenant}/resources/{kind}/{id}",
+            "/v1/tenants/{tenant}/resources/{kind}/{id}/actions",
+            "/v1/tenants/{tenant}/orders",
+            "/v1/tenants/{tenant}/orders/{order_id}",
+            "/v1/tenants/{tenant}/orders/{order_id}/why",
+            "/v1/tenants/{tenant}/orders/{order_id}/actions",
+            "/v1/targets",
+            "/v1/targets/{name}",
+            "/v1/targets/{name}/actions",
+            "/v1/callbacks/{token}",
+        ] {
+            assert!(paths.iter().any(|known| *known == path), "{path} of {paths:?}");
+        }
     }
 
     /// All references in a part of the OpenAPI description.
@@ -247,7 +317,11 @@ mod tests {
         for (path, methods) in description["paths"].as_object().unwrap() {
             for (method, call) in methods.as_object().unwrap() {
                 let responses = call["responses"].as_object().unwrap();
-                let answer = responses.iter().find(|(status, _)| status.starts_with('2')).unwrap().1;
+                let (status, answer) = responses.iter().find(|(status, _)| status.starts_with('2')).unwrap();
+                if status == "204" {
+                    assert!(answer.get("content").is_none(), "{method} {path} has no body");
+                    continue;
+                }
                 let schema = &answer["content"]["application/json"]["schema"];
                 assert!(schema["$ref"].is_string(), "{method} {path} answers {schema}");
             }

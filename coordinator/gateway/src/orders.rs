@@ -94,14 +94,14 @@ pub(super) async fn why(
 
 /// The parameters of a list.
 #[derive(Debug, PartialEq, Eq)]
-struct Wanted {
+pub(super) struct Wanted {
     filter: OrderFilter,
     limit: usize,
     cursor: Option<String>,
 }
 
 impl Wanted {
-    fn parse(query: &str) -> Result<Self, Problem> {
+    pub(super) fn parse(query: &str) -> Result<Self, Problem> {
         let mut wanted = Self { filter: OrderFilter::default(), limit: LIMIT_DEFAULT, cursor: None };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let filter = &mut wanted.filter;
@@ -153,6 +153,7 @@ mod tests {
             target: Some("hss".parse().unwrap()),
             code: Some("permanent".to_owned()),
             overdue: true,
+            for_persons: false,
         };
         assert_eq!(wanted, Wanted { filter, limit: 7, cursor: Some("x".to_owned()) });
         let all = Wanted { filter: OrderFilter::default(), limit: 100, cursor: None };

@@ -33,8 +33,11 @@ impl IntoProblem for FormatError {
 impl IntoProblem for InspectionError {
     fn into_problem(self) -> Problem {
         let status = match self {
-            InspectionError::NeverSeen(_) => StatusCode::NOT_FOUND,
+            InspectionError::NeverSeen(_) | InspectionError::NoLongerKept(_) | InspectionError::SeenOrForgotten(_) => {
+                StatusCode::NOT_FOUND
+            }
             InspectionError::NoWorker(_)
+            | InspectionError::Misplaced { .. }
             | InspectionError::Away(_)
             | InspectionError::Busy(_)
             | InspectionError::NotRegistered(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -5,7 +5,7 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::error_code::ErrorCode;
-use interlock_http_service::{Problem, ReadBody, UnreadBody, check_media_type};
+use interlock_http_service::{Problem, ReadBody, UnreadBody, check_media_type, check_plain, codings};
 use interlock_operations::strict_json::{self, JsonError, JsonLimits};
 use serde::de::DeserializeOwned;
 
@@ -36,10 +36,11 @@ where
 /// The body of an action, read from JSON. The caller must have checked that the action is allowed.
 ///
 /// # Errors
-/// 415 if the media type is not JSON, those of [`read`], 400 `bad_action` if it is not a valid action.
+/// 415 if the media type is not JSON or the body has a content coding, those of [`read`], 400 `bad_action` if it is not a valid action.
 pub(super) async fn action<T: DeserializeOwned>(headers: &HeaderMap, body: UnreadBody) -> Result<T, Problem> {
     check_media_type(headers, |media_type| media_type == "application/json")?;
-    let body = read(body, ErrorCode::BodyTooLarge).await?;
+    check_plain(headers)?;
+    let body = read(headers, body, ErrorCode::BodyTooLarge).await?;
     parse_action(&body)
 }
 
@@ -58,13 +59,14 @@ pub(super) fn parse_action<T: DeserializeOwned>(body: &[u8]) -> Result<T, Proble
     serde_json::from_value(value).map_err(|error| bad(ErrorCode::BadAction, &error))
 }
 
-/// Reads a body.
+/// Reads a body, and undoes its content coding.
 ///
 /// # Errors
-/// 413 with this code if it is too long, 408 `body_too_slow`, 503 `service_overloaded` if too many bodies are in flight, 400
+/// 415 `unsupported_content_encoding`, 400 `body_not_decoded`, 413 with this code if it is too long, 408 `body_too_slow`, 503 `service_overloaded` if too many bodies are in flight, 400
 /// `body_unreadable` if the connection broke.
-pub(super) async fn read(body: UnreadBody, too_large: ErrorCode) -> Result<ReadBody, Problem> {
-    body.read(BODY_BYTES_MAX).await.map_err(|error| Problem::of_body(&error, too_large))
+pub(super) async fn read(headers: &HeaderMap, body: UnreadBody, too_large: ErrorCode) -> Result<ReadBody, Problem> {
+    let codings = codings(headers)?;
+    body.read_decoded(&codings, BODY_BYTES_MAX).await.map_err(|error| Problem::of_body(&error, too_large))
 }
 
 #[cfg(test)]
@@ -88,8 +90,17 @@ mod tests {
             assert_eq!(code(CONTENT_TYPE, form), Some(ErrorCode::UnsupportedContentType), "{form}");
         }
         assert!(check_media_type(&HeaderMap::new(), |_| false).is_ok());
-        assert_eq!(code(CONTENT_ENCODING, "identity"), None);
-        assert_eq!(code(CONTENT_ENCODING, "gzip"), Some(ErrorCode::UnsupportedContentEncoding));
+        let refused = |value: &'static str| {
+            codings(&HeaderMap::from_iter([(CONTENT_ENCODING, value.parse().unwrap())]))
+                .err()
+                .map(|problem| problem.code)
+        };
+        for supported in ["identity", "gzip", "deflate", "x-gzip", "GZIP"] {
+            assert_eq!(refused(supported), None, "{supported}");
+        }
+        for other in ["br", "compress", "gzip, br"] {
+            assert_eq!(refused(other), Some(ErrorCode::UnsupportedContentEncoding), "{other}");
+        }
     }
 
     #[test]

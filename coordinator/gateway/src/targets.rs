@@ -28,7 +28,7 @@ const READS_OF_LIST: usize = 10;
 pub(super) struct TargetActionBody {
     /// Id of the action, at most 128 bytes; repeating an action with the same id changes nothing.
     action_id: String,
-    /// `pause`, `resume` or `limit`.
+    /// `pause` (no call starts any more; those in flight end as usual), `resume` or `limit`.
     action: String,
     /// Reason; kept in the target's history.
     reason: String,
@@ -122,7 +122,7 @@ pub(super) async fn act(
     Ok(Json(gateway.targets.act(&target, kind, words).await.map_err(problem)?))
 }
 
-fn kind(body: &TargetActionBody) -> Result<TargetActionKind, Problem> {
+pub(super) fn kind(body: &TargetActionBody) -> Result<TargetActionKind, Problem> {
     let bad = |detail: String| Err(Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadAction, detail));
     let (pauses, limits) = (body.action == "pause", body.action == "limit");
     if body.until.is_some() && !pauses {

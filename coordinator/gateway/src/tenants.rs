@@ -91,7 +91,7 @@ pub(super) async fn act(
     Ok(Json(gateway.tenants.act(&tenant, kind, words).await.map_err(problem)?))
 }
 
-fn kind(body: &TenantActionBody) -> Result<TenantActionKind, Problem> {
+pub(super) fn kind(body: &TenantActionBody) -> Result<TenantActionKind, Problem> {
     let bad = |detail: String| Err(Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadAction, detail));
     match body.action.as_str() {
         "onboard" if body.at_once => bad("The field 'at_once' is only for the action 'offboard'.".to_owned()),

@@ -9,6 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use interlock_adapters::content::{self, Coding, NotDecoded};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
@@ -27,6 +28,9 @@ pub enum BodyError {
     /// It did not arrive in time.
     #[error("it did not arrive in time")]
     TooSlow,
+    /// It does not have the content coding that its header names.
+    #[error("{0}")]
+    NotDecoded(NotDecoded),
     /// Too many bodies are being read.
     #[error("too many request bodies are in flight")]
     Overloaded,
@@ -137,19 +141,32 @@ impl UnreadBody {
     /// # Errors
     /// [`BodyError`].
     pub async fn read(self, bytes_max: usize) -> Result<ReadBody, BodyError> {
+        self.read_decoded(&[], bytes_max).await
+    }
+
+    /// Reads it and undoes these codings, if it has at most this many bytes, before and after that.
+    ///
+    /// # Errors
+    /// [`BodyError`].
+    pub async fn read_decoded(self, codings: &[Coding], bytes_max: usize) -> Result<ReadBody, BodyError> {
         let announced = self.body.size_hint().upper().map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         if announced.is_some_and(|bytes| bytes > bytes_max) {
             return Err(BodyError::TooLarge(bytes_max));
         }
-        // A body without a length may be as long as the limit.
-        let permits = announced.unwrap_or(bytes_max).div_ceil(PERMIT_BYTES);
+        // A body without a length, or with a coding, may be as long as the limit.
+        let permits = announced.filter(|_| codings.is_empty()).unwrap_or(bytes_max).div_ceil(PERMIT_BYTES);
         let permits = u32::try_from(permits).unwrap_or(u32::MAX);
         let held = match self.budget {
             Some(Budget(budget)) => Some(budget.try_acquire_many_owned(permits).map_err(|_| BodyError::Overloaded)?),
             None => None,
         };
         match Limited::new(self.body, bytes_max).collect().await {
-            Ok(collected) => Ok(ReadBody { bytes: collected.to_bytes(), _held: held }),
+            Ok(collected) if codings.is_empty() => Ok(ReadBody { bytes: collected.to_bytes(), _held: held }),
+            Ok(collected) => match content::decoded(collected.to_bytes().into(), codings, bytes_max) {
+                Ok(decoded) => Ok(ReadBody { bytes: decoded.into(), _held: held }),
+                Err(NotDecoded::TooLong { bytes_max }) => Err(BodyError::TooLarge(bytes_max)),
+                Err(error) => Err(BodyError::NotDecoded(error)),
+            },
             Err(error) => Err(of_error(&*error, bytes_max)),
         }
     }

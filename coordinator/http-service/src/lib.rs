@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use body::{BodyError, ReadBody, UnreadBody};
-pub use headers::{bearer, check_media_type};
+pub use headers::{bearer, check_media_type, check_plain, codings};
 pub use problem::Problem;
 
 use self::body::Budget;

@@ -68,6 +68,7 @@ impl Problem {
                 let overloaded = Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::ServiceOverloaded, detail);
                 overloaded.retry_after(Duration::from_secs(1))
             }
+            BodyError::NotDecoded(_) => Self::new(StatusCode::BAD_REQUEST, ErrorCode::BodyNotDecoded, detail),
             BodyError::Broken(_) => Self::new(StatusCode::BAD_REQUEST, ErrorCode::BodyUnreadable, detail),
         }
     }

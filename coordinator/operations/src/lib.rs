@@ -6,9 +6,12 @@
 
 pub mod actions;
 pub mod bootstrap;
+pub mod callbacks;
+pub mod doctor;
 pub mod import;
 pub mod ingest;
 pub mod inspection;
+pub mod misplaced;
 pub mod recovery;
 pub mod schedules;
 pub mod strict_json;

@@ -57,6 +57,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
         return Err(invalid("sweep.interval", "is less than 1 second"));
     }
     check_targets(settings)?;
+    check_callbacks(settings)?;
     check_tenants(settings)
 }
 
@@ -87,6 +88,28 @@ fn check_targets(settings: &Settings) -> Result<(), Fault> {
         if of_target.concurrency == Some(0) {
             return Err(invalid(&format!("targets.{target}.concurrency"), "is 0; it must be at least 1"));
         }
+    }
+    Ok(())
+}
+
+fn check_callbacks(settings: &Settings) -> Result<(), Fault> {
+    let Some(callbacks) = &settings.callbacks else {
+        let wanting = settings.targets.iter().find(|(_, of)| of.callbacks).map(|(target, _)| target);
+        return wanting.map_or(Ok(()), |target| {
+            Err(invalid(&format!("targets.{target}.callbacks"), "needs [callbacks] with a url and keys"))
+        });
+    };
+    let url = &callbacks.url;
+    let has_more = url.query().is_some() || url.fragment().is_some() || !url.username().is_empty();
+    if !matches!(url.scheme(), "http" | "https") || has_more || url.password().is_some() {
+        // The URL itself is not shown: it may contain a password.
+        return Err(invalid(
+            "callbacks.url",
+            "must be an http or https URL without user, password, query and fragment",
+        ));
+    }
+    if callbacks.keys.is_empty() {
+        return Err(invalid("callbacks.keys", "is empty; it needs the key that signs"));
     }
     Ok(())
 }

@@ -38,7 +38,8 @@ pub use key_id::KeyId;
 pub use reference::reference_page;
 pub use sources::{CONFIG_FILE_DEFAULT, SettingsSources};
 pub use tables::{
-    AlertSettings, GatewayRole, GatewaySettings, GatewayToken, LogFormat, LogSettings, SweepSettings, TargetRight,
+    AlertSettings, CallbackSettings, GatewayRole, GatewaySettings, GatewayToken, LogFormat, LogSettings, SweepSettings,
+    TargetRight,
 };
 pub use variables::{VARIABLES, Variable};
 pub use workers::{
@@ -82,6 +83,8 @@ pub struct Settings {
     pub sweep: SweepSettings,
     /// Where alerts are sent.
     pub alerts: AlertSettings,
+    /// Where targets report the end of a job; none if they are only asked.
+    pub callbacks: Option<CallbackSettings>,
     /// The tenants by name. A tenant without an entry has the plan `free` and the namespace of the connection.
     pub tenants: BTreeMap<TenantId, TenantSettings>,
     /// The realms that tenants share, by name.

@@ -75,6 +75,7 @@ base_url = "http://10.0.0.5:8080"
 auth = { kind = "provisioning_key", key = "…" }   # none | bearer | basic | header | provisioning_key
 timeout = "5s"
 rate_per_second = 50        # for all workers together: the Temporal server enforces it; default: no limit
+callbacks = true            # it gets a URL with each call, where it can report the end of a job; default: false
 concurrency = 20            # calls in flight per worker process and namespace; default: 100
 
 [targets.hss-east.outage]   # when the target counts as down, and how calls start again; these are the defaults
@@ -100,6 +101,10 @@ interval = "1m"             # how often
 patience = "30s"            # an order that waits longer for a lease is checked: does the resource know of it?
 parked_after = "15m"        # after this time, a target that is not called raises an alert
 
+[callbacks]                 # for targets that report the end of a job: see adapters/docs/declarative.md, jobs
+url = "https://interlock.example"     # where these targets reach the gateway
+keys = [{ file = "/run/secrets/interlock/callbacks" }]   # at least 32 bytes each; the first signs, and all are accepted
+
 [alerts]
 webhook = "https://…"       # alerts are posted there as CloudEvents; default: logged and counted only
 ```
@@ -108,7 +113,8 @@ If `OTEL_EXPORTER_OTLP_ENDPOINT` (or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`) is se
 also reads the usual variables `OTEL_SERVICE_NAME` (`interlock`), `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER`, `OTEL_EXPORTER_OTLP_HEADERS`,
 `OTEL_BSP_*` and `OTEL_SDK_DISABLED`.
 
-`TargetSettings` in the crate `interlock-adapters` describes all settings of a target.
+`TargetSettings` in the crate `interlock-adapters` describes all settings of a target, and which kinds of adapter use each. One that the kind
+of a target ignores is an error.
 "#;
 
 const WORKERS: &str = "

@@ -11,10 +11,12 @@ use super::{KeySource, Settings};
 fn secrets(settings: &Settings) -> impl Iterator<Item = (String, &Secret)> {
     let of_gateway = settings.gateway.tokens.iter().map(|of| &of.token).enumerate();
     let of_codec = settings.codec.server.tokens.iter().map(|of| &of.token).enumerate();
+    let of_callbacks = settings.callbacks.iter().flat_map(|of| &of.keys).enumerate();
     let of_targets = settings.targets.iter().filter_map(|(target, of)| Some((target, of.auth.secret()?)));
     of_gateway
         .map(|(index, secret)| (format!("gateway.tokens, number {}", index + 1), secret))
         .chain(of_codec.map(|(index, secret)| (format!("codec.server.tokens, number {}", index + 1), secret)))
+        .chain(of_callbacks.map(|(index, secret)| (format!("callbacks.keys, number {}", index + 1), secret)))
         .chain(of_targets.map(|(target, secret)| (format!("targets.{target}.auth"), secret)))
 }
 

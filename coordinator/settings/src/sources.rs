@@ -107,7 +107,24 @@ fn read_file(file: &Path) -> Result<(String, Settings), Fault> {
     if let Some(key) = unknown_limit(&text) {
         return Err(malformed(format!("[limits] has no setting '{key}'.")));
     }
+    if let Some(ignored) = ignored_by_target(&text, &in_file) {
+        return Err(malformed(ignored));
+    }
     Ok((text, in_file))
+}
+
+/// A setting of a target that its kind of adapter does not use, with what to do, as a sentence.
+fn ignored_by_target(text: &str, in_file: &Settings) -> Option<String> {
+    let file: toml::Table = toml::from_str(text).ok()?;
+    let targets = file.get("targets")?.as_table()?;
+    in_file.targets.iter().find_map(|(target, settings)| {
+        let given = targets.get(target.as_str())?.as_table()?.keys().map(String::as_str);
+        let (key, kinds) = settings.adapter.ignored(given)?;
+        Some(format!(
+            "[targets.{target}] has adapter = \"{}\", which ignores '{key}': it is for {kinds}. Remove it.",
+            settings.adapter.as_str()
+        ))
+    })
 }
 
 /// A key of `[limits]` that does not exist: the type belongs to the domain and travels in messages, so it accepts unknown keys.

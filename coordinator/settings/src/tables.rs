@@ -1,11 +1,16 @@
 //! The tables of `interlock.toml`.
 
+use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use interlock_adapters::Secret;
+use interlock_domain::callback::{CallbackKeys, CallbackUrls};
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{RealmId, TargetId, TenantId};
+use interlock_fault::Fault;
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -189,6 +194,39 @@ impl Default for SweepSettings {
             patience: Duration::from_secs(30),
             parked_after: Duration::from_mins(15),
         }
+    }
+}
+
+/// `[callbacks]`: where targets report the end of a job that they accepted.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallbackSettings {
+    /// The URL at which targets reach the gateway.
+    pub url: Url,
+    /// The keys of the tokens in the URLs: the first signs, and all are accepted.
+    pub keys: Vec<Secret>,
+}
+
+impl CallbackSettings {
+    /// The keys, read from their places.
+    ///
+    /// # Errors
+    /// [`Fault`] `callback_key_invalid`: one cannot be read, or is too short.
+    pub fn read_keys(&self) -> Result<CallbackKeys, Fault> {
+        let invalid = |detail: &dyn Display| {
+            Fault::wrong_use(ErrorCode::CallbackKeyInvalid, format!("A key in [callbacks] cannot be used: {detail}."))
+        };
+        let read = |secret: &Secret| Ok(secret.read().map_err(|missing| invalid(&missing))?.expose_secret().to_owned());
+        let keys = self.keys.iter().map(read).collect::<Result<_, Fault>>()?;
+        CallbackKeys::new(keys).map_err(|short| invalid(&short))
+    }
+
+    /// Makes the URLs.
+    ///
+    /// # Errors
+    /// As [`CallbackSettings::read_keys`].
+    pub fn urls(&self) -> Result<CallbackUrls, Fault> {
+        Ok(CallbackUrls::new(self.url.as_str(), self.read_keys()?))
     }
 }
 

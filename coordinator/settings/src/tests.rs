@@ -120,6 +120,36 @@ fn a_tenant_cannot_use_a_target_that_is_not_there() {
 }
 
 #[test]
+fn a_target_gets_urls_for_call_backs_only_if_they_are_configured() {
+    let key = "k".repeat(32);
+    let crm = "[targets.crm]\nadapter = \"json\"\nbase_url = \"http://10.0.0.5\"\ncallbacks = true\n";
+    let load = |callbacks: &str| Settings::load(&file(&format!("{crm}{callbacks}")).1);
+    let with = |url: &str, keys: &str| load(&format!("[callbacks]\nurl = \"{url}\"\nkeys = [{keys}]\n"));
+    let good = with("https://interlock.example/x", &format!("\"{key}\"")).unwrap();
+    assert!(good.callbacks.unwrap().urls().is_ok());
+    for (settings, setting) in [
+        (load(""), "targets.crm.callbacks"),
+        (with("ftp://interlock.example", "\"k\""), "callbacks.url"),
+        (with("https://interlock.example/?a=b", "\"k\""), "callbacks.url"),
+        (with("https://interlock.example/#a", "\"k\""), "callbacks.url"),
+        (with("https://ann@interlock.example", "\"k\""), "callbacks.url"),
+        (with("https://:secret@interlock.example", "\"k\""), "callbacks.url"),
+        (with("https://interlock.example", ""), "callbacks.keys"),
+    ] {
+        let fault = settings.unwrap_err();
+        assert_eq!(fault.code, "setting_invalid");
+        assert!(fault.message.contains(setting) && !fault.message.contains("secret"), "{fault}");
+    }
+    assert_eq!(with("https://x", "\" \"").unwrap_err().code, "secret_empty");
+    // Whether a key can be used is checked where it is read.
+    let short = with("https://x", &format!("\"{}\"", &key[1..])).unwrap().callbacks.unwrap();
+    let missing = with("https://x", "{ file = \"/nowhere/key\" }").unwrap().callbacks.unwrap();
+    for unusable in [short, missing] {
+        assert_eq!(unusable.urls().unwrap_err().code, "callback_key_invalid");
+    }
+}
+
+#[test]
 fn the_targets_whose_workers_repeat_proofs_are_those_that_are_not_external_whoever_reads_the_settings() {
     let (_directory, sources) = file(
         "[targets.hss]\nadapter = \"pyhss\"\nbase_url = \"http://hss.invalid/\"\nauth = { kind = \"bearer\", token = { env = \"NOBODY_SETS_IT\" } }\n\

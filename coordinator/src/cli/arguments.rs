@@ -7,11 +7,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use interlock_observability::telemetry::Color;
 use interlock_settings::LogFormat;
 
+use super::audit::AuditCommand;
 use super::bootstrap::BootstrapCommand;
 use super::codec_server::CodecServerCommand;
 use super::customer::CustomerCommand;
 use super::demo::DemoCommand;
 use super::dev::DevCommand;
+use super::doctor::DoctorCommand;
 use super::errors::ErrorsCommand;
 use super::gateway::GatewayCommand;
 use super::order::OrderCommand;
@@ -90,6 +92,9 @@ pub(super) enum Command {
     /// Prepare a Temporal cluster: namespaces, search attributes, schedules; also changes the number of queue shards.
     /// Safe to run repeatedly
     Bootstrap(BootstrapCommand),
+    /// Check whether an installation can work: connection, server, namespaces, workers per queue, targets, catalog, clocks.
+    /// Exits with 1 if something does not work
+    Doctor(DoctorCommand),
     /// Run a pool of workers
     Worker(WorkerCommand),
     /// Run the HTTP gateway
@@ -115,6 +120,8 @@ pub(super) enum Command {
     Tenant(TenantCommand),
     /// Check all waiting orders, and report alerts
     Sweep(SweepCommand),
+    /// Replay the recorded histories of all entities and judge them; reads only. Exits with 1 if a promise was broken
+    Audit(AuditCommand),
     /// Run one sandbox target: a simulated external system, with failure controls and a log at /__sandbox
     Sandbox(SandboxCommand),
     /// Show the namespace, task queues, shard and priority of a tenant or one of its entities

@@ -1,13 +1,15 @@
 //! `interlock catalog check FILE`: a catalog, or the file of a declarative adapter.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 
 use interlock_adapters::declarative;
 use interlock_domain::catalog::Catalog;
+use interlock_domain::order::Authority;
 use interlock_domain::toml_text::TomlFault;
 use interlock_fault::Fault;
-use interlock_settings::catalog_file;
+use interlock_settings::{Settings, catalog_file};
 use serde::Serialize;
 
 use super::arguments::CatalogCommand;
@@ -34,9 +36,9 @@ struct Report {
 }
 
 /// Exit code 0 for a catalog without errors, 1 for one with errors, each of which is written.
-pub(super) fn run(command: &CatalogCommand, output: Output) -> Result<ExitCode, Fault> {
+pub(super) fn run(command: &CatalogCommand, settings: &Settings, output: Output) -> Result<ExitCode, Fault> {
     let CatalogCommand::Check { file } = command;
-    let report = check(file)?;
+    let report = check(file, settings)?;
     if output.format() == OutputFormat::Jsonl && !report.valid {
         output.list(&report.faults, ToString::to_string)?;
     } else {
@@ -45,7 +47,7 @@ pub(super) fn run(command: &CatalogCommand, output: Output) -> Result<ExitCode, 
     Ok(ExitCode::from(u8::from(!report.valid)))
 }
 
-fn check(file: &Path) -> Result<Report, Fault> {
+fn check(file: &Path, settings: &Settings) -> Result<Report, Fault> {
     let text = catalog_file::text(file)?;
     let name = file.display().to_string();
     let report = |faults: Vec<TomlFault>| Report {
@@ -59,7 +61,7 @@ fn check(file: &Path) -> Result<Report, Fault> {
     };
     if is_adapter(&text) {
         return Ok(match declarative::operations(&text) {
-            Ok(operations) => Report { operations, ..report(Vec::new()) },
+            Ok(operations) => Report { warnings: unable_to_tell(&text, &operations), operations, ..report(Vec::new()) },
             Err(faults) => report(faults),
         });
     }
@@ -67,7 +69,11 @@ fn check(file: &Path) -> Result<Report, Fault> {
         Ok(catalog) => Report {
             digest: Some(catalog.digest().to_owned()),
             event_types: catalog.event_types().map(str::to_owned).collect(),
-            warnings: catalog.unprotected().map(|event_type| unprotected(&catalog, event_type)).collect(),
+            warnings: catalog
+                .unprotected()
+                .map(|event_type| unprotected(&catalog, event_type))
+                .chain(authorities_unable_to_tell(&catalog, settings))
+                .collect(),
             ..report(Vec::new())
         },
         Err(faults) => report(faults),
@@ -89,6 +95,44 @@ fn unprotected(catalog: &Catalog, event_type: &str) -> String {
     )
 }
 
+/// An operation with which an adapter takes a number: the kind has an authority in the reference catalog.
+const TAKES_NUMBER: &str = "assign_number";
+
+/// What follows if an authority cannot tell who has a resource, and what to do.
+const UNTOLD: &str = "it answers \"unclear\", and each one that Interlock does not know waits for a person before its first grant; name a \
+                      target that can tell as 'authority', or import the holders ('interlock resource import') and leave 'authority' out";
+
+/// A warning for an adapter file that takes numbers and cannot tell who has one.
+fn unable_to_tell(text: &str, operations: &[String]) -> Vec<String> {
+    let kinds = declarative::holder_kinds(text).unwrap_or_default();
+    let is_unable = kinds.is_empty() && operations.iter().any(|operation| operation == TAKES_NUMBER);
+    let warning = || {
+        format!(
+            "it has no [find_holder.KIND], so it cannot tell who has a number; as the authority of a kind, as the reference catalog has it \
+             for msisdn, {UNTOLD}"
+        )
+    };
+    is_unable.then(warning).into_iter().collect()
+}
+
+/// Warnings for the kinds whose authority, with the targets of these settings, cannot tell who has a resource.
+fn authorities_unable_to_tell(catalog: &Catalog, settings: &Settings) -> BTreeSet<String> {
+    let unmapped = BTreeMap::new();
+    let mappings: Vec<_> =
+        settings.tenants.values().map(|tenant| &tenant.targets).chain(std::iter::once(&unmapped)).collect();
+    let unable = catalog.kinds().flat_map(|kind| mappings.iter().map(move |targets| (kind, *targets)));
+    let unable = unable.filter_map(|(kind, targets)| {
+        let Authority { target, operation } = catalog.policy(kind, targets, &settings.limits).authority?;
+        let kinds = declarative::holder_kinds_of(&target, settings.targets.get(&target)?)?;
+        (!kinds.contains(kind)).then(|| {
+            format!(
+                "the authority of {kind} is {operation} of the target '{target}', whose adapter file has no [find_holder.{kind}]: {UNTOLD}"
+            )
+        })
+    });
+    unable.collect()
+}
+
 /// Whether a file describes an adapter: adapters have operations, catalogs have events.
 fn is_adapter(text: &str) -> bool {
     let table: Option<toml::Table> = text.parse().ok();
@@ -102,7 +146,9 @@ fn text(report: &Report) -> String {
         return std::iter::once(found).chain(warnings).collect::<Vec<_>>().join("\n");
     }
     if report.valid {
-        return format!("{}: an adapter with the operations {}", report.file, report.operations.join(", "));
+        let found = format!("{}: an adapter with the operations {}", report.file, report.operations.join(", "));
+        let warnings = report.warnings.iter().map(|warning| format!("{}: warning: {warning}", report.file));
+        return std::iter::once(found).chain(warnings).collect::<Vec<_>>().join("\n");
     }
     // FILE:LINE:COLUMN, as compilers write it, so that editors can open the place.
     let lines: Vec<String> = report.faults.iter().map(|fault| format!("{}:{fault}", report.file)).collect();
@@ -111,12 +157,46 @@ fn text(report: &Report) -> String {
 
 #[cfg(test)]
 mod tests {
+    use interlock_settings::SettingsSources;
+
     use super::*;
 
     fn report(text: &str) -> Report {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        check(file.path()).unwrap()
+        check(file.path(), &defaults()).unwrap()
+    }
+
+    fn defaults() -> Settings {
+        Settings::load(&SettingsSources::default()).unwrap()
+    }
+
+    #[test]
+    fn an_authority_that_cannot_tell_who_has_a_number_is_said() {
+        let nsps = std::fs::read_to_string("../adapters/connectors/portaone-nsps.toml").unwrap();
+        let warned = report(&nsps);
+        assert!(warned.valid && warned.warnings.len() == 1, "{:?}", warned.warnings);
+        assert!(text(&warned).contains("warning: it has no [find_holder.KIND]"), "{}", text(&warned));
+        let hubspot = std::fs::read_to_string("../adapters/connectors/hubspot.toml").unwrap();
+        assert!(report(&hubspot).warnings.is_empty(), "a CRM takes no numbers");
+
+        let directory = tempfile::tempdir().unwrap();
+        let settings = |hss: &str| {
+            let config = directory.path().join("interlock.toml");
+            std::fs::write(&config, format!("[targets.hss]\n{hss}")).unwrap();
+            Settings::load(&SettingsSources { config_file: Some(config), ..SettingsSources::default() }).unwrap()
+        };
+        let of = |settings: &Settings| authorities_unable_to_tell(&Catalog::reference(), settings);
+        let by_file = "adapter = \"declarative\"\nbase_url = \"https://connector/process-event\"\nfile = \"portaone-nsps.toml\"\n";
+        let warnings = of(&settings(by_file));
+        assert!(
+            warnings
+                .iter()
+                .any(|warning| warning.starts_with("the authority of msisdn is find_holder of the target 'hss'")),
+            "{warnings:?}"
+        );
+        assert!(of(&settings("adapter = \"pyhss\"\nbase_url = \"http://hss:8080\"\n")).is_empty());
+        assert!(of(&defaults()).is_empty(), "the target is not known here");
     }
 
     #[test]
@@ -167,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_there_is_wrong_use() {
-        let fault = check(Path::new("/nowhere/catalog.toml")).unwrap_err();
+        let fault = check(Path::new("/nowhere/catalog.toml"), &defaults()).unwrap_err();
         assert_eq!((fault.code.as_str(), fault.exit_code()), ("catalog_unreadable", 2));
     }
 }

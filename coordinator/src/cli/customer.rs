@@ -13,7 +13,7 @@ use interlock_settings::Settings;
 
 use super::output::Output;
 use super::show::{ShowArguments, bad_id};
-use super::tables::{cell, ended, table, text, waiting_for};
+use super::tables::{cell, ended, prose, prose_cell, table, text, waiting_for};
 
 /// `customer`.
 #[derive(Debug, Subcommand)]
@@ -46,7 +46,7 @@ fn customer_text(view: &CustomerView) -> String {
             text(order.order_id.as_str()),
             text(&order.event_type),
             text(order.state.as_str()),
-            waiting_for(order.waiting_for.as_ref()),
+            prose(&waiting_for(order.waiting_for.as_ref())),
         ]);
     }
     let mut leases = table(&["lease", "epoch", "since"]);
@@ -62,8 +62,8 @@ fn customer_text(view: &CustomerView) -> String {
             cell(entry.order_id.as_ref()),
             cell(entry.code.as_ref()),
             cell(entry.actor.as_ref()),
-            cell(entry.reason.as_ref()),
-            cell(entry.detail.as_ref()),
+            prose_cell(entry.reason.as_ref()),
+            prose_cell(entry.detail.as_ref()),
         ]);
     }
     let ended = ended(view.entity_ended.as_ref()).map(|ended| format!("\n{ended}")).unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use interlock_connection::{CallRetries, ConnectionFlags, Installation, STARTUP_LIMIT};
+use interlock_connection::{ATTEMPT_LIMIT, CallRetries, ConnectionFlags, Installation, Waiting};
 use interlock_fault::Fault;
 use interlock_observability::metrics::Metrics;
 use interlock_settings::Settings;
@@ -42,11 +42,20 @@ pub(super) async fn run(command: &GatewayCommand, settings: Settings, output: Ou
     let catalog = settings.catalog()?;
     let listen = settings.gateway.listen;
     let metrics = Metrics::start()?;
-    let connected = Installation::connect(&command.connection, settings, catalog, CallRetries::Brief, STARTUP_LIMIT);
+    let waiting = Waiting::default();
+    let listening = interlock_gateway::listen(&settings, &metrics, listen, &waiting).await?;
+    let connect = async || {
+        let (settings, catalog) = (settings.clone(), catalog.clone());
+        let connected =
+            Installation::connect(&command.connection, settings, catalog, CallRetries::Brief, ATTEMPT_LIMIT);
+        Box::pin(connected).await
+    };
+    let connected = waiting.until_started(&command.connection, connect);
     let Some(installation) = ending.run_until_cancelled(Box::pin(connected)).await else {
+        listening.stop().await;
         return Ok(ExitCode::SUCCESS);
     };
-    let gateway = interlock_gateway::start(&installation?, &metrics, listen).await?;
+    let gateway = listening.serve(&installation?, &metrics);
     let listening = Listening { gateway: gateway.url() };
     output.line(&listening, |it| format!("gateway listens on {}; its API: {}/openapi.json", it.gateway, it.gateway))?;
     ending.cancelled().await;

@@ -3,6 +3,7 @@
 
 mod age;
 mod arguments;
+mod audit;
 mod bootstrap;
 mod catalog;
 mod codec_server;
@@ -10,6 +11,7 @@ mod completions;
 mod customer;
 mod demo;
 mod dev;
+mod doctor;
 mod errors;
 mod gateway;
 mod order;
@@ -20,6 +22,7 @@ mod sandbox;
 mod settings_flag;
 mod show;
 mod submit;
+mod submit_state;
 mod sweep;
 mod tables;
 mod target;
@@ -130,16 +133,18 @@ async fn carry_out(command: Command, settings: Settings, output: Output, color: 
     match command {
         Command::Completions(command) => completions::run(&command),
         Command::Errors(command) => errors::run(&command, output),
-        Command::Catalog(command) => catalog::run(&command, output),
+        Command::Catalog(command) => catalog::run(&command, &settings, output),
         Command::Route(command) => Box::pin(route::run(&command, &settings, output)).await,
         Command::Bootstrap(command) => Box::pin(bootstrap::run(&command, settings, output)).await,
         Command::Sandbox(command) => Box::pin(sandbox::run(&command, output)).await,
         Command::Demo(command) => Box::pin(demo::run(&command, settings, output, color)).await,
         Command::Dev(command) => Box::pin(dev::run(&command, settings, output)).await,
+        Command::Doctor(command) => Box::pin(doctor::run(&command, settings, output)).await,
         Command::Worker(command) => Box::pin(worker::run(&command, settings, output)).await,
         Command::Gateway(command) => Box::pin(gateway::run(&command, settings, output)).await,
         Command::CodecServer(command) => Box::pin(codec_server::run(&command, settings, output)).await,
         Command::Submit(command) => Box::pin(submit::run(&command, settings, output)).await,
+        Command::Audit(command) => Box::pin(audit::run(&command, settings, output)).await,
         Command::Sweep(command) => Box::pin(sweep::run(&command, settings, output)).await,
         Command::Customer(command) => Box::pin(customer::run(&command, settings, output)).await,
         Command::Resource(command) => Box::pin(resource::run(&command, settings, output)).await,

@@ -18,7 +18,7 @@ use interlock_settings::Settings;
 use super::age::age_of;
 use super::output::{Output, OutputFormat};
 use super::show::{ShowArguments, bad_id, installation};
-use super::tables::{cell, ended, table, text};
+use super::tables::{cell, ended, prose_cell, table, text};
 use super::words::WordsArguments;
 
 /// `resource`.
@@ -156,11 +156,25 @@ fn history_text(entries: &[HistoryView]) -> String {
             cell(entry.who.as_ref()),
             entry.epoch.to_string(),
             cell(entry.order_id.as_ref()),
-            cell(entry.detail.as_ref()),
-            entry.proof.as_ref().map_or_else(|| "–".to_owned(), proof_text),
+            prose_cell(entry.detail.as_ref()),
+            evidence_text(entry),
         ]);
     }
     history.to_string()
+}
+
+/// What a line of the history rests on, in one cell: the proof of a lease that came back, the authority that was asked, or the person who
+/// forced a release.
+fn evidence_text(entry: &HistoryView) -> String {
+    if let Some(proof) = &entry.proof {
+        return proof_text(proof);
+    }
+    let asked = entry.authority.as_ref();
+    let asked = asked.map(|asked| format!("{} {}", asked.target, terminal::line(&asked.operation)));
+    let person = entry.actor.as_ref().zip(entry.reason.as_ref());
+    let person = person.map(|(actor, reason)| format!("by {}: {}", terminal::line(actor), terminal::line(reason)));
+    let words: Vec<String> = asked.into_iter().chain(person).collect();
+    if words.is_empty() { "–".to_owned() } else { words.join("\n") }
 }
 
 /// The evidence for a change of a lease, in one cell: target, operation and outcome, its order, key and time, and who decided.
@@ -203,6 +217,19 @@ mod tests {
         let without_call = json!({"order_id": ORDER, "at": "2026-01-01T00:00:00Z"});
         let shown = proof_text(&serde_json::from_value(without_call).unwrap());
         assert_eq!(shown, format!("order {ORDER}\nat 2026-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn what_the_authority_answered_and_what_a_person_forced_are_shown_with_who_it_was() {
+        let line = |more: serde_json::Value| {
+            let mut line = json!({"at": "2026-01-01T00:00:00Z", "what": "looked_up", "epoch": 7});
+            line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            evidence_text(&serde_json::from_value(line).unwrap())
+        };
+        let authority = json!({"target": "hss", "operation": "find_holder"});
+        assert_eq!(line(json!({ "authority": authority })), "hss find_holder");
+        assert_eq!(line(json!({"actor": "ann", "reason": "ported out"})), "by ann: ported out");
+        assert_eq!(line(json!({})), "–");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! `interlock submit FILE|-`.
 
-use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, VecDeque};
+use std::io::SeekFrom;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -10,102 +12,129 @@ use interlock_connection::{ASKING_LIMIT, CallRetries, ConnectionFlags, Installat
 use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::event_result::{EventResult, EventStatus};
 use interlock_domain::ids::TenantId;
+use interlock_domain::order::Rejection;
 use interlock_fault::Fault;
 use interlock_observability::terminal;
-use interlock_operations::ingest::{Ingest, events_of_json};
-use interlock_operations::strict_json::JsonLimits;
+use interlock_operations::ingest::{ITEM_BYTES_MAX, Ingest, Item, NotRead, Splitter};
 use interlock_settings::Settings;
+use serde::Serialize;
 use serde_json::Value;
 use tokio::fs::File;
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt};
 
-use super::output::{Output, OutputFormat};
+use super::output::{Output, OutputFormat, tell, write_raw};
+use super::submit_state::{Counts, State};
 
 /// How many events are sent at a time: enough to keep Temporal busy, few enough for memory.
 const CHUNK_EVENTS: usize = 256;
-/// The longest line of NDJSON, and the longest text that is read as one piece, in bytes.
-const TEXT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// How much is read at a time, in bytes.
+const READ_BYTES: usize = 64 * 1024;
 
 /// `submit`.
 #[derive(Debug, Args)]
 pub(super) struct SubmitCommand {
     /// File with one CloudEvent, a batch (a JSON array), or NDJSON (one event per line); - reads from stdin
     file: PathBuf,
+    /// Keep the progress in this file, and continue where an earlier run with it stopped
+    #[arg(long, value_name = "FILE")]
+    resume: Option<PathBuf>,
     #[command(flatten)]
     connection: ConnectionFlags,
 }
 
-/// The results, counted.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Tally {
-    accepted: u64,
-    rejected: u64,
-    unknown: u64,
-}
-
-impl Tally {
-    fn add(&mut self, status: EventStatus) {
-        *match status {
-            EventStatus::Accepted => &mut self.accepted,
-            EventStatus::Rejected => &mut self.rejected,
-            EventStatus::Unknown => &mut self.unknown,
-        } += 1;
-    }
+/// The result for one event, and where it is in the file.
+#[derive(Debug, Serialize)]
+struct Line {
+    /// The line on which it begins, from 1.
+    line: u64,
+    #[serde(flatten)]
+    result: EventResult,
 }
 
 /// Exit code 0 if all events were accepted, 1 if any was rejected or is unknown.
 pub(super) async fn run(command: &SubmitCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let tenant = settings.tenant.clone();
     let catalog = settings.catalog()?;
-    let mut source = Source::open(command).await?;
+    let mut state = State::open(command.resume.as_deref())?;
+    let mut source = Source::open(&command.file, &mut state).await?;
     let connected = Installation::connect(&command.connection, settings, catalog, CallRetries::Brief, ASKING_LIMIT);
     let ingest = Ingest::new(connected.await?);
     let progress = progress(source.bytes);
-    let mut tally = Tally::default();
-    let mut all = Vec::new();
+    let (began, before) = (Instant::now(), state.counts().total());
+    let mut codes: BTreeMap<String, u64> = BTreeMap::new();
+    let mut list = JsonList::new(output);
     loop {
-        let chunk = source.chunk().await?;
-        if chunk.is_empty() {
-            break;
-        }
-        for result in send(&ingest, &tenant, chunk).await {
-            tally.add(result.status);
-            match output.format() {
-                // One array at the end.
-                OutputFormat::Json => all.push(result),
-                _ => progress.suspend(|| output.one(&result, text))?,
+        let items = source.chunk(&mut state).await?;
+        let Some(end) = items.last().map(|item| item.end) else { break };
+        let lines = submit(&ingest, &tenant, items).await;
+        let mut counts = Counts::default();
+        for line in lines {
+            counts.add(line.result.status);
+            if let Some(code) = &line.result.code {
+                *codes.entry(code.to_string()).or_default() += 1;
             }
+            progress.suspend(|| list.add(&line))?;
         }
-        progress.set_position(source.read);
-        progress.set_message(format!(
-            "{} accepted, {} rejected, {} unknown",
-            tally.accepted, tally.rejected, tally.unknown
-        ));
+        state.advance(counts, end)?;
+        progress.set_position(end.bytes);
+        progress.set_message(told(state.counts(), before, began));
     }
     progress.finish();
-    if output.format() == OutputFormat::Json {
-        output.one(&all, |_| String::new())?;
-    }
-    Ok(ExitCode::from(u8::from(tally.rejected + tally.unknown > 0)))
+    list.end()?;
+    tell(&summary(state.counts(), before, began, &codes));
+    Ok(ExitCode::from(u8::from(state.counts().rejected + state.counts().unknown > 0)))
 }
 
-async fn send(ingest: &Ingest, tenant: &TenantId, chunk: Vec<Value>) -> Vec<EventResult> {
-    ingest.batch(tenant, chunk).await.results
+/// Submits the events, and returns the results in the order of the file.
+async fn submit(ingest: &Ingest, tenant: &TenantId, items: Vec<Item>) -> Vec<Line> {
+    let (mut lines, mut events, mut places) = (Vec::with_capacity(items.len()), Vec::new(), Vec::new());
+    for Item { line, content, .. } in items {
+        let result = match content {
+            Ok(event) => {
+                places.push(lines.len());
+                let result = EventResult::of_raw(&event);
+                events.push(event);
+                result
+            }
+            Err(not_read) => EventResult::of_raw(&Value::Null).rejected(rejection(line, &not_read)),
+        };
+        lines.push(Line { line, result });
+    }
+    let results = ingest.batch(tenant, events).await.results;
+    for (place, result) in places.into_iter().zip(results) {
+        lines[place].result = result;
+    }
+    lines
+}
+
+fn rejection(line: u64, not_read: &NotRead) -> Rejection {
+    match not_read {
+        NotRead::Broken { why, begins } => {
+            Rejection::new(ErrorCode::NotJson, format!("Line {line} is not valid JSON ({why}): {begins}"))
+        }
+        NotRead::DuplicateKey(key) => {
+            Rejection::new(ErrorCode::RepeatedKey, format!("The event on line {line} has the key '{key}' twice."))
+        }
+        NotRead::TooLong => Rejection::new(
+            ErrorCode::EventTooLarge,
+            format!("The event on line {line} has more than {ITEM_BYTES_MAX} bytes, or does not end."),
+        ),
+    }
 }
 
 /// The order's id for an accepted event; a line of explanation for any other.
-fn text(result: &EventResult) -> String {
+fn text(line: &Line) -> String {
+    let Line { line, result } = line;
     let order = result.order_id.as_ref().map_or_else(|| "–".to_owned(), ToString::to_string);
     if result.status == EventStatus::Accepted {
         return order;
     }
-    let part = |part: &Option<String>| part.clone().unwrap_or_default();
     let line = format!(
-        "{order} {} event {} [{}] {}",
+        "{order} {} line {line} event {} [{}] {}",
         result.status.as_str(),
         result.event_id.clone().unwrap_or_else(|| "–".to_owned()),
         result.code.as_ref().map_or("", ReasonCode::as_str),
-        part(&result.detail)
+        result.detail.clone().unwrap_or_default()
     );
     terminal::line(&line).into_owned()
 }
@@ -120,69 +149,122 @@ fn progress(bytes: Option<u64>) -> ProgressBar {
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
+/// The counts and the rate of this run, of which `before` events were submitted by an earlier one.
+fn told(counts: Counts, before: u64, began: Instant) -> String {
+    let Counts { accepted, rejected, unknown } = counts;
+    let seconds = began.elapsed().as_secs_f64().max(0.001);
+    #[expect(clippy::cast_precision_loss, reason = "a rate for a person")]
+    let rate = (counts.total() - before) as f64 / seconds;
+    format!("{accepted} accepted, {rejected} rejected, {unknown} unknown, {rate:.0} a second")
+}
+
+/// The last line for a person.
+fn summary(counts: Counts, before: u64, began: Instant, codes: &BTreeMap<String, u64>) -> String {
+    let earlier = if before > 0 { format!(" ({before} by an earlier run)") } else { String::new() };
+    let mut parts = vec![format!("{} event(s): {}{earlier}", counts.total(), told(counts, before, began))];
+    parts.extend(codes.iter().map(|(code, number)| format!("{code}: {number}")));
+    if counts.unknown > 0 {
+        parts.push("send the unknown ones again: run the command again".to_owned());
+    }
+    parts.join("; ")
+}
+
+/// Writes results one by one: also as one JSON array, without keeping it.
+struct JsonList {
+    output: Output,
+    is_empty: bool,
+}
+
+impl JsonList {
+    fn new(output: Output) -> Self {
+        Self { output, is_empty: true }
+    }
+
+    fn add(&mut self, line: &Line) -> Result<(), Fault> {
+        if self.output.format() == OutputFormat::Json {
+            write_raw(if self.is_empty { b"[\n" } else { b",\n" })?;
+        }
+        self.is_empty = false;
+        self.output.one(line, text)
+    }
+
+    fn end(self) -> Result<(), Fault> {
+        match self.output.format() {
+            OutputFormat::Json if self.is_empty => write_raw(b"[]\n"),
+            OutputFormat::Json => write_raw(b"]\n"),
+            OutputFormat::Text | OutputFormat::Jsonl => Ok(()),
+        }
+    }
+}
+
 /// The source of the events.
 struct Source {
-    reader: Box<dyn AsyncBufRead + Unpin + Send>,
+    reader: Box<dyn AsyncRead + Unpin + Send>,
     /// Its length, if it is known.
     bytes: Option<u64>,
-    read: u64,
-    /// Events that were read and not returned yet.
-    waiting: VecDeque<Value>,
+    splitter: Splitter,
+    items: VecDeque<Item>,
+    is_over: bool,
 }
 
 impl Source {
-    async fn open(command: &SubmitCommand) -> Result<Self, Fault> {
-        if command.file.as_os_str() == "-" {
-            let reader = Box::new(BufReader::new(tokio::io::stdin()));
-            return Ok(Self { reader, bytes: None, read: 0, waiting: VecDeque::new() });
-        }
-        let file = File::open(&command.file).await.map_err(|error| unreadable(command, &error))?;
-        let bytes = file.metadata().await.map_err(|error| unreadable(command, &error))?.len();
-        Ok(Self { reader: Box::new(BufReader::new(file)), bytes: Some(bytes), read: 0, waiting: VecDeque::new() })
+    /// Opens the events at the position of the state, once they are recognised as those of the earlier run.
+    async fn open(file: &Path, state: &mut State) -> Result<Self, Fault> {
+        let position = state.position();
+        let mut begin = vec![0; state.recognised_bytes()];
+        let (reader, bytes): (Box<dyn AsyncRead + Unpin + Send>, _) = if file.as_os_str() == "-" {
+            let mut stdin = tokio::io::stdin();
+            let length = read_up_to(&mut stdin, &mut begin).await.map_err(|error| not_read(&error))?;
+            begin.truncate(length);
+            let mut rest = (&mut stdin).take(position.bytes.saturating_sub(length as u64));
+            tokio::io::copy(&mut rest, &mut tokio::io::sink()).await.map_err(|error| not_read(&error))?;
+            (Box::new(stdin), None)
+        } else {
+            let unreadable = |error: std::io::Error| unreadable(file, &error);
+            let mut opened = File::open(file).await.map_err(unreadable)?;
+            let bytes = opened.metadata().await.map_err(unreadable)?.len();
+            let length = read_up_to(&mut opened, &mut begin).await.map_err(unreadable)?;
+            begin.truncate(length);
+            opened.seek(SeekFrom::Start(position.bytes)).await.map_err(unreadable)?;
+            (Box::new(opened), Some(bytes))
+        };
+        state.recognise(begin)?;
+        Ok(Self { reader, bytes, splitter: Splitter::at(position), items: VecDeque::new(), is_over: false })
     }
 
     /// The next events; empty at the end.
-    async fn chunk(&mut self) -> Result<Vec<Value>, Fault> {
-        while self.waiting.len() < CHUNK_EVENTS && self.line().await? {}
-        let taken = self.waiting.len().min(CHUNK_EVENTS);
-        Ok(self.waiting.drain(..taken).collect())
-    }
-
-    /// Reads one line, or the whole rest if the line is only the start of a JSON text. Returns false at the end.
-    async fn line(&mut self) -> Result<bool, Fault> {
-        let mut line = Vec::new();
-        let mut limited = (&mut self.reader).take(TEXT_BYTES_MAX);
-        if limited.read_until(b'\n', &mut line).await.map_err(|error| not_read(&error))? == 0 {
-            return Ok(false);
+    async fn chunk(&mut self, state: &mut State) -> Result<Vec<Item>, Fault> {
+        let mut piece = vec![0; READ_BYTES];
+        while self.items.len() < CHUNK_EVENTS && !self.is_over {
+            let length = self.reader.read(&mut piece).await.map_err(|error| not_read(&error))?;
+            if length == 0 {
+                self.splitter.end();
+                self.is_over = true;
+            }
+            state.read(&piece[..length]);
+            self.splitter.take(&piece[..length]);
+            self.items.extend(std::iter::from_fn(|| self.splitter.next_item()));
         }
-        self.read += line.len() as u64;
-        if line.iter().all(u8::is_ascii_whitespace) {
-            return Ok(true);
-        }
-        // A pretty-printed event or batch: its first line is not valid JSON, but the whole text is.
-        let is_beginning = serde_json::from_slice::<Value>(&line).is_err_and(|error| error.is_eof());
-        if is_beginning {
-            let mut rest = Vec::new();
-            limited = (&mut self.reader).take(TEXT_BYTES_MAX);
-            limited.read_to_end(&mut rest).await.map_err(|error| not_read(&error))?;
-            self.read += rest.len() as u64;
-            line.extend(rest);
-        }
-        match events_of_json(&line, JsonLimits::NONE) {
-            Ok(events) => self.waiting.extend(events),
-            // It becomes one rejected event, with a reason.
-            Err(_) => self.waiting.push_back(Value::String(String::from_utf8_lossy(&line).into_owned())),
-        }
-        Ok(true)
+        let taken = self.items.len().min(CHUNK_EVENTS);
+        Ok(self.items.drain(..taken).collect())
     }
 }
 
-fn unreadable(command: &SubmitCommand, error: &std::io::Error) -> Fault {
-    Fault::wrong_use(
-        ErrorCode::EventsUnreadable,
-        format!("The file {} cannot be read: {error}.", command.file.display()),
-    )
-    .with_next("Check the path; - reads from stdin.")
+/// Reads until the buffer is full or the text ends. Returns the number of bytes.
+async fn read_up_to(reader: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match reader.read(&mut buffer[length..]).await? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    Ok(length)
+}
+
+fn unreadable(file: &Path, error: &std::io::Error) -> Fault {
+    let message = format!("The file {} cannot be read: {error}.", file.display());
+    Fault::wrong_use(ErrorCode::EventsUnreadable, message).with_next("Check the path; - reads from stdin.")
 }
 
 fn not_read(error: &std::io::Error) -> Fault {
@@ -194,32 +276,41 @@ fn not_read(error: &std::io::Error) -> Fault {
 mod tests {
     use super::*;
 
-    async fn events(text: &str) -> Vec<Value> {
-        let reader = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
-        let mut source = Source { reader, bytes: None, read: 0, waiting: VecDeque::new() };
-        let mut all = Vec::new();
+    async fn chunks(text: &str, state: &mut State) -> Vec<Vec<Item>> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("events");
+        std::fs::write(&file, text).unwrap();
+        let mut source = Source::open(&file, state).await.unwrap();
+        let mut chunks = Vec::new();
         loop {
-            let chunk = source.chunk().await.unwrap();
-            if chunk.is_empty() {
-                return all;
+            match source.chunk(state).await.unwrap() {
+                chunk if chunk.is_empty() => return chunks,
+                chunk => chunks.push(chunk),
             }
-            all.extend(chunk);
         }
     }
 
     #[tokio::test]
-    async fn a_file_is_one_event_a_batch_or_lines() {
-        assert_eq!(events("{\n \"id\": \"1\"\n}\n").await.len(), 1);
-        assert_eq!(events("[{\"id\":\"1\"},\n{\"id\":\"2\"}]").await.len(), 2);
-        assert_eq!(events("{\"id\":\"1\"}\n\n{\"id\":\"2\"}\n[{\"id\":\"3\"}]").await.len(), 3);
-        let many = "{\"id\":\"1\"}\n".repeat(1_000);
-        assert_eq!(events(&many).await.len(), 1_000);
+    async fn a_file_is_read_in_chunks_and_goes_on_where_an_earlier_run_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let progress = folder.path().join("progress");
+        let text = "{\"id\":\"1\"}\nnonsense\n".repeat(500);
+        let mut state = State::open(Some(&progress)).unwrap();
+        let all = chunks(&text, &mut state).await;
+        assert_eq!(all.iter().map(Vec::len).collect::<Vec<_>>(), [256, 256, 256, 232]);
+        assert!(all[0][1].content.is_err());
+        state.advance(Counts { accepted: 128, rejected: 128, unknown: 0 }, all[0].last().unwrap().end).unwrap();
+        let mut next = State::open(Some(&progress)).unwrap();
+        let rest = chunks(&text, &mut next).await;
+        assert_eq!(rest.concat(), all[1..].concat());
     }
 
-    #[tokio::test]
-    async fn a_line_that_is_no_event_is_one_that_will_be_rejected() {
-        let all = events("{\"id\":\"1\"}\nnonsense\n{\"id\":\"2\"}\n").await;
-        assert_eq!(all.len(), 3);
-        assert!(all[1].is_string());
+    #[test]
+    fn the_last_line_counts_results_and_codes() {
+        let counts = Counts { accepted: 998, rejected: 2, unknown: 0 };
+        let codes = BTreeMap::from([("not_json".to_owned(), 2)]);
+        let told = summary(counts, 100, Instant::now(), &codes);
+        assert!(told.starts_with("1000 event(s): 998 accepted, 2 rejected, 0 unknown, "), "{told}");
+        assert!(told.ends_with(" (100 by an earlier run); not_json: 2"), "{told}");
     }
 }

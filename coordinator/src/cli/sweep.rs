@@ -13,7 +13,7 @@ use interlock_settings::Settings;
 
 use super::output::Output;
 use super::show::installation;
-use super::tables::{cell, table, text};
+use super::tables::{cell, prose, table, text};
 
 /// `sweep`.
 #[derive(Debug, Args)]
@@ -26,31 +26,36 @@ pub(super) struct SweepCommand {
 }
 
 /// Looks at everything that waits, in all namespaces, and prints the findings. It raises no alerts: the scheduled sweeps do.
-/// Exit code 1 if an entity did not answer, because findings about it are then missing.
+/// Exit code 1 if an entity did not answer, or not all orders that may be part of a ring were asked, because findings about them are then missing.
 pub(super) async fn run(command: &SweepCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let installation = installation(&command.connection, settings).await?;
     let metrics = Metrics::start()?;
     let mut swept = SweepView::default();
     for namespace in installation.namespaces() {
         let sweeper = Sweeper::new(installation.clone(), metrics.clone(), namespace);
-        let mut cursor = None;
+        let mut ledger = Ledger::default();
+        let mut is_first = true;
         loop {
-            let mut ledger = Ledger::default();
-            ledger.cursor = cursor.take();
             let looked = sweeper.look(ledger, !command.dry_run).await;
             swept.findings.extend(looked.found.iter().map(FindingView::from));
+            swept.rings_left_out += looked.rings_left_out;
+            if std::mem::take(&mut is_first) {
+                let misplaced = looked.misplaced.into_iter().flatten().map(|run| run.finding());
+                swept.findings.extend(misplaced.map(|finding| FindingView::from(&finding)));
+            }
             swept.unanswered.extend(looked.unanswered);
             if let Some(error) = looked.blind {
                 return Err(error.into());
             }
-            cursor = looked.cursor;
-            if cursor.is_none() {
+            if looked.cursor.is_none() {
                 break;
             }
+            ledger = Ledger::default();
+            ledger.cursor = looked.cursor;
         }
     }
     output.one(&swept, in_words)?;
-    Ok(ExitCode::from(u8::from(!swept.unanswered.is_empty())))
+    Ok(ExitCode::from(u8::from(!swept.unanswered.is_empty() || swept.rings_left_out > 0)))
 }
 
 fn in_words(swept: &SweepView) -> String {
@@ -65,7 +70,7 @@ fn in_words(swept: &SweepView) -> String {
                 cell(finding.tenant_id.as_ref()),
                 about(finding),
                 text(&finding.since),
-                text(&finding.detail),
+                prose(&finding.detail),
                 next(finding),
             ]);
         }
@@ -75,15 +80,22 @@ fn in_words(swept: &SweepView) -> String {
     if !silent.is_empty() {
         parts.push(format!("{} did not answer:\n{}", silent.len(), silent.join("\n")));
     }
+    if swept.rings_left_out > 0 {
+        parts.push(format!(
+            "{} orders were not asked whether they wait for each other in a ring; the scheduled sweeps ask them in turn.",
+            swept.rings_left_out
+        ));
+    }
     parts.join("\n\n")
 }
 
-/// What a finding is about: the order, the resource at which it waits, the target; as far as it has them.
+/// What a finding is about: the customer, the order, the resource at which it waits, the target; as far as it has them.
 fn about(finding: &FindingView) -> String {
+    let customer = finding.customer_id.as_ref().map(ToString::to_string);
     let order = finding.order_id.as_ref().map(ToString::to_string);
     let resource = finding.resource.as_ref().map(ToString::to_string);
     let target = finding.target.as_ref().map(ToString::to_string);
-    let named: Vec<String> = [order, resource, target].into_iter().flatten().collect();
+    let named: Vec<String> = [customer, order, resource, target].into_iter().flatten().collect();
     text(&named.join(" at "))
 }
 
@@ -101,6 +113,9 @@ fn next(finding: &FindingView) -> String {
 
 fn concrete(command: &str, finding: &FindingView) -> String {
     let (placeholder, known) = match command.split(' ').next() {
+        Some("customer") if finding.customer_id.is_some() => {
+            ("ID", finding.customer_id.as_ref().map(ToString::to_string))
+        }
         Some("order") => ("ID", finding.order_id.as_ref().map(ToString::to_string)),
         Some("resource") => ("KIND/ID", finding.resource.as_ref().map(ToString::to_string)),
         Some("target") => ("NAME", finding.target.as_ref().map(ToString::to_string)),
@@ -161,6 +176,12 @@ mod tests {
                 assert!(line(code).contains(part), "{part} in {shown}");
             }
         }
+    }
+
+    #[test]
+    fn what_was_not_searched_for_rings_is_said() {
+        let shown = said(json!({"findings": [], "unanswered": [], "rings_left_out": 12}));
+        assert!(shown.contains("12 orders were not asked whether they wait for each other"), "{shown}");
     }
 
     #[test]

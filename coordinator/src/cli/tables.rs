@@ -31,6 +31,30 @@ pub(super) fn cell<T: ToString>(value: Option<T>) -> String {
     text(&value.map(|value| value.to_string()).unwrap_or_default())
 }
 
+/// The width of a cell of prose: a table with two of them fits on a wide terminal, and in a log.
+const PROSE_WIDTH: usize = 40;
+
+/// A sentence in a cell, over several lines; a dash if it is empty. Words, which may be ids and addresses to copy, stay whole.
+pub(super) fn prose(sentence: &str) -> String {
+    let sentence = text(sentence);
+    let mut lines: Vec<String> = Vec::new();
+    for word in sentence.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= PROSE_WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
+}
+
+/// A sentence in a cell, over several lines; a dash if it is absent.
+pub(super) fn prose_cell<T: ToString>(sentence: Option<T>) -> String {
+    prose(&sentence.map(|sentence| sentence.to_string()).unwrap_or_default())
+}
+
 /// How the entity of a view ended, if it did: its state no longer changes.
 pub(super) fn ended(ended: Option<&WireName<EntityEnd>>) -> Option<String> {
     let ended = text(ended?.as_str());
@@ -70,6 +94,18 @@ mod tests {
         assert_eq!(said(turn), "its turn at hss, behind –");
         assert_eq!(said(json!({"waits_for": "admission", "since": ""})), "its plan");
         assert_eq!(said(json!({"waits_for": "window"})), "window");
+    }
+
+    #[test]
+    fn a_long_sentence_goes_over_several_lines_without_a_word_being_cut() {
+        let sentence =
+            "error sending request for url (http://hss.example:8080/a/rather/long/path/of/some/operation): timeout";
+        let shown = prose(sentence);
+        assert_eq!(shown.replace('\n', " "), sentence);
+        assert!(shown.lines().all(|line| line.chars().count() <= PROSE_WIDTH || !line.contains(' ')), "{shown}");
+        assert!(shown.lines().any(|line| line.starts_with("(http://") && line.ends_with("):")), "{shown}");
+        assert_eq!((prose("short"), prose_cell::<&str>(None)), ("short".to_owned(), "–".to_owned()));
+        assert!(!prose("a\nb").contains('\n'), "only Interlock breaks lines");
     }
 
     #[test]

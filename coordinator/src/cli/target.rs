@@ -16,7 +16,7 @@ use interlock_settings::Settings;
 use super::age::age_of;
 use super::output::Output;
 use super::show::{ShowArguments, bad_id, installation};
-use super::tables::{cell, table, text};
+use super::tables::{cell, prose, prose_cell, table, text};
 use super::words::WordsArguments;
 
 /// `target`.
@@ -26,7 +26,7 @@ pub(super) enum TargetCommand {
     List(ListArguments),
     /// Show a target: its state, limit, last probe and history
     Show(ShowArguments),
-    /// Stop calls to a target until it is resumed; waiting calls stay in its queue
+    /// Start no more calls to a target until it is resumed; calls in flight end as usual, waiting ones stay in its queue
     Pause(PauseArguments),
     /// Probe a target now, and resume the calls to it: after a pause, in an outage, or in maintenance
     Resume(ActArguments),
@@ -109,6 +109,10 @@ pub(super) async fn run(command: &TargetCommand, settings: Settings, output: Out
     }
 }
 
+/// What a person who pauses a target must know before touching the target.
+const CALLS_IN_FLIGHT: &str = "\nNo call starts once the server has the limit 0. Calls in flight are not cut: they end with their \
+                               attempts (attempt_timeout: 30 s by default), and may take effect.";
+
 async fn act(
     arguments: &ActArguments,
     kind: TargetActionKind,
@@ -117,14 +121,16 @@ async fn act(
 ) -> Result<ExitCode, Fault> {
     let target = read(&arguments.target.id)?;
     let words = arguments.words.words()?;
+    let pauses = matches!(kind, TargetActionKind::Pause { .. });
     let taken = targets(&arguments.target.connection, settings).await?.act(&target, kind, words).await?;
     output.one(&taken, |taken| {
         let again = if taken.repeated { ", already by this action" } else { "" };
         format!(
-            "{} is {}{again} (action {})\n\n{}",
+            "{} is {}{again} (action {}){}\n\n{}",
             taken.target,
             taken.state,
             taken.action_id,
+            if pauses { CALLS_IN_FLIGHT } else { "" },
             target_text(&taken.view)
         )
     })?;
@@ -151,10 +157,10 @@ fn list_text(list: &[TargetListed]) -> String {
             TargetListed::Answered(view) => {
                 let age = age_of(&view.since, Utc::now()).unwrap_or_default();
                 let (target, state) = (text(view.target.as_str()), text(view.state.as_str()));
-                table.add_row([target, state, age, limit(view), because(view), probe(view)]);
+                table.add_row([target, state, age, limit(view), prose(&because(view)), prose(&probe(view))]);
             }
             TargetListed::Unanswered(TargetUnanswered { target, unanswered, .. }) => {
-                let (target, why) = (text(target.as_str()), text(&unanswered.detail));
+                let (target, why) = (text(target.as_str()), prose(&unanswered.detail));
                 table.add_row([target, "unanswered".to_owned(), dash(), dash(), why, dash()]);
             }
         }
@@ -162,12 +168,20 @@ fn list_text(list: &[TargetListed]) -> String {
     table.to_string()
 }
 
+/// A target whose queue no worker polls.
+const UNSERVED: &str = "no worker polls its queue";
+
 /// Why it is in its state, and who caused that, if it was a person.
 fn because(view: &TargetView) -> String {
     let reason = cell(view.reason.as_ref());
-    match &view.actor {
+    let said = match &view.actor {
         None => reason,
         Some(actor) => format!("{reason} ({})", text(actor)),
+    };
+    match (view.unserved, view.reason.is_some()) {
+        (true, true) => format!("{said}; {UNSERVED}"),
+        (true, false) => UNSERVED.to_owned(),
+        (false, _) => said,
     }
 }
 
@@ -212,13 +226,23 @@ fn target_text(view: &TargetView) -> String {
             lines.push(format!("{what:<10} {}", text(value)));
         }
     }
+    if view.unserved {
+        lines.push(format!(
+            "workers    {UNSERVED}, so no call to it starts: start its workers, or the program of an external target"
+        ));
+    }
     lines.push(format!("last probe {}", probe(view)));
     for BreakerView { process, since, reason } in &view.breakers {
         lines.push(format!("breaker    {} open since {}: {}", text(process), text(since), text(reason)));
     }
     let mut history = table(&["at", "what", "who", "detail"]);
     for entry in &view.history {
-        history.add_row([text(&entry.at), text(&entry.what), cell(entry.who.as_ref()), cell(entry.detail.as_ref())]);
+        history.add_row([
+            text(&entry.at),
+            text(&entry.what),
+            cell(entry.who.as_ref()),
+            prose_cell(entry.detail.as_ref()),
+        ]);
     }
     format!("{}\n\n{history}", lines.join("\n"))
 }
@@ -268,11 +292,28 @@ mod tests {
         let list = json!([
             {"target": "hss", "state": "paused", "since": since, "reason": "new release", "actor": "anna"},
             {"target": "crm", "state": "open", "since": since, "reason": "connection refused"},
+            {"target": "billing", "state": "closed", "since": since, "unserved": true},
             {"target": "sms", "state": null, "unanswered": why},
         ]);
         let shown = list_text(&serde_json::from_value::<Vec<TargetListed>>(list).unwrap());
-        for part in ["new release (anna)", "connection refused", "The target sms did not answer."] {
+        for part in
+            ["new release (anna)", "connection refused", "The target sms did not answer.", "no worker polls its queue"]
+        {
             assert!(shown.contains(part), "{part} in {shown}");
         }
+    }
+
+    #[test]
+    fn a_list_of_targets_fits_on_a_wide_terminal_however_long_the_reasons_are() {
+        let reason =
+            "error sending request for url (http://hss.example:8080/subscriber/): operation timed out ".repeat(3);
+        let since = "2026-01-01T00:00:00Z";
+        let view = json!({
+            "target": "hss-east", "state": "open", "since": since, "limit": 0.0, "reason": reason,
+            "last_probe": {"at": since, "up": false, "detail": reason},
+        });
+        let shown = list_text(&[serde_json::from_value(view).unwrap()]);
+        let widest = shown.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(widest <= 160, "{widest}:\n{shown}");
     }
 }

@@ -16,7 +16,7 @@ use interlock_settings::Settings;
 
 use super::output::Output;
 use super::show::{bad_id, installation};
-use super::tables::{cell, table, text};
+use super::tables::{cell, prose, prose_cell, table, text};
 use super::words::WordsArguments;
 
 /// For how long the command watches the on-boarding, which continues without it.
@@ -142,11 +142,11 @@ fn list_text(list: &[TenantListed]) -> String {
                     cell(view.settings.as_ref().map(|settings| &settings.plan)),
                     cell(view.settings.as_ref().and_then(|settings| settings.namespace.as_ref())),
                     view.managed.to_string(),
-                    cell(progress.and_then(|progress| progress.drain_fault.as_ref()).map(|fault| &fault.detail)),
+                    prose_cell(progress.and_then(|progress| progress.drain_fault.as_ref()).map(|fault| &fault.detail)),
                 ]);
             }
             TenantListed::Unanswered(TenantUnanswered { tenant, unanswered, .. }) => {
-                let (tenant, why) = (text(tenant.as_str()), text(&unanswered.detail));
+                let (tenant, why) = (text(tenant.as_str()), prose(&unanswered.detail));
                 table.add_row([tenant, "unanswered".to_owned(), dash(), dash(), dash(), dash(), why]);
             }
         }
@@ -185,12 +185,17 @@ fn tenant_text(view: &TenantView) -> String {
             text(step.state.as_str()),
             step.attempts.to_string(),
             cell(step.code.as_ref()),
-            cell(step.detail.as_ref()),
+            prose_cell(step.detail.as_ref()),
         ]);
     }
     let mut history = table(&["at", "what", "who", "detail"]);
     for entry in &view.history {
-        history.add_row([text(&entry.at), text(&entry.what), cell(entry.who.as_ref()), cell(entry.detail.as_ref())]);
+        history.add_row([
+            text(&entry.at),
+            text(&entry.what),
+            cell(entry.who.as_ref()),
+            prose_cell(entry.detail.as_ref()),
+        ]);
     }
     format!("{}\n\n{steps}\n\n{history}", lines.join("\n"))
 }

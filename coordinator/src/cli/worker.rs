@@ -3,16 +3,19 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use clap::Args;
 use interlock_adapters::AdapterRegistry;
 use interlock_connection::deployment::deployment_from_environment;
-use interlock_connection::{CallRetries, ConnectionFlags, Installation, STARTUP_LIMIT};
+use interlock_connection::{ATTEMPT_LIMIT, CallRetries, ConnectionFlags, Installation, Waiting};
+use interlock_domain::catalog::Catalog;
 use interlock_domain::ids::TargetId;
 use interlock_fault::Fault;
 use interlock_http_service::{HttpOptions, HttpService};
 use interlock_observability::health::{self, About, Readiness};
 use interlock_observability::metrics::Metrics;
+use interlock_operations::bootstrap::{BootstrapOptions, bootstrap};
 use interlock_settings::Settings;
 use interlock_worker_pools::{PoolStatus, PoolTuning, ShardRange, WorkerPool, WorkerPoolOptions, Workload};
 use serde::Serialize;
@@ -35,6 +38,9 @@ pub(super) struct WorkerCommand {
     /// Shards that this process serves, FIRST-LAST [default: all]
     #[arg(long, value_name = "RANGE")]
     shards: Option<ShardRange>,
+    /// First do what `interlock bootstrap` does; several processes may do so at a time
+    #[arg(long)]
+    bootstrap: bool,
     /// Address of /healthz, /readyz and /metrics; port 0 picks a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9090")]
     listen: SocketAddr,
@@ -60,14 +66,11 @@ pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Out
     let metrics = Metrics::start()?;
     let deployment = deployment_from_environment()?;
     let tuning = PoolTuning::new(&settings.workers, deployment.as_ref());
-    let started = PoolOnceStarted::default();
-    let calls = health::router(about(&started, command.workload), readiness(&started), metrics.clone());
+    let (started, waiting) = (PoolOnceStarted::default(), Waiting::default());
+    let calls =
+        health::router(about(&started, &waiting, command.workload), readiness(&started, &waiting), metrics.clone());
     let health =
         HttpService::start(command.listen, calls, HttpOptions::of_health(&settings.http, command.listen)).await?;
-    let connected = Installation::connect(&command.connection, settings, catalog, CallRetries::Sdk, STARTUP_LIMIT);
-    let Some(installation) = ending.run_until_cancelled(Box::pin(connected)).await else {
-        return Ok(ExitCode::SUCCESS);
-    };
     let options = WorkerPoolOptions {
         workload: command.workload,
         targets: command.targets.clone(),
@@ -76,7 +79,21 @@ pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Out
         leases: true,
         tuning,
     };
-    let mut pool = WorkerPool::start(&installation?, &metrics, options).await?;
+    // The server may go away again before all workers are connected.
+    let start = async || {
+        if command.bootstrap {
+            prepare(&command.connection, &settings, &catalog).await?;
+        }
+        let (settings, catalog) = (settings.clone(), catalog.clone());
+        let connected = Installation::connect(&command.connection, settings, catalog, CallRetries::Sdk, ATTEMPT_LIMIT);
+        WorkerPool::start(&Box::pin(connected).await?, &metrics, options.clone()).await
+    };
+    let pool = waiting.until_started(&command.connection, start);
+    let Some(pool) = ending.run_until_cancelled(Box::pin(pool)).await else {
+        health.stop().await;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let mut pool = pool?;
     let pool_status = started.get_or_init(|| pool.status());
     tracing::debug!(about = %pool_status.about(), "the worker pool is running");
     let said =
@@ -93,22 +110,37 @@ pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Out
     fault.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-fn readiness(started: &PoolOnceStarted) -> Readiness {
-    let started = Arc::clone(started);
+/// Does what `interlock bootstrap` does. What Temporal refuses is logged and does not keep the workers from starting, unless it is the
+/// record: without it, they wait, and this is done again.
+async fn prepare(connection: &ConnectionFlags, settings: &Settings, catalog: &Catalog) -> Result<(), Fault> {
+    // A change of the count of shards continues when `interlock bootstrap` is run again: the workers are needed for it.
+    let options = BootstrapOptions { wait: Duration::ZERO, ..BootstrapOptions::default() };
+    let report = bootstrap(connection, settings, catalog, &options).await?;
+    for deed in report.not_done() {
+        tracing::warn!("the bootstrap is not complete: {}", deed.words());
+    }
+    Ok(())
+}
+
+fn readiness(started: &PoolOnceStarted, waiting: &Waiting) -> Readiness {
+    let (started, waiting) = (Arc::clone(started), waiting.clone());
     Arc::new(move || {
-        let ready =
-            started.get().map_or_else(|| Err("the workers are not running yet".to_owned()), |pool| pool.ready());
+        let not_running = || Err(format!("the workers are not running yet: {}", waiting.reason()));
+        let ready = started.get().map_or_else(not_running, |pool| pool.ready());
         Box::pin(std::future::ready(ready))
     })
 }
 
-fn about(started: &PoolOnceStarted, workload: Workload) -> About {
-    let started = Arc::clone(started);
-    let starting = json!({
-        "service": "worker",
-        "version": env!("CARGO_PKG_VERSION"),
-        "workload": workload.as_str(),
-        "state": "starting",
-    });
-    Arc::new(move || started.get().map_or_else(|| starting.clone(), |pool| pool.about()))
+fn about(started: &PoolOnceStarted, waiting: &Waiting, workload: Workload) -> About {
+    let (started, waiting) = (Arc::clone(started), waiting.clone());
+    let starting = move || {
+        json!({
+            "service": "worker",
+            "version": env!("CARGO_PKG_VERSION"),
+            "workload": workload.as_str(),
+            "state": "starting",
+            "waits_for": waiting.reason(),
+        })
+    };
+    Arc::new(move || started.get().map_or_else(&starting, |pool| pool.about()))
 }

@@ -11,4 +11,4 @@ pub use options::{LocalOptions, WorkerHosting};
 pub use platform::{LocalPlatform, cli_search};
 pub use sandboxes::Sandboxes;
 pub use server::{LocalServer, RunningServer};
-pub use worker_processes::WorkerProcess;
+pub use worker_processes::{GatewayProcess, WorkerProcess};

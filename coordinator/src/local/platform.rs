@@ -1,6 +1,7 @@
 //! All parts of Interlock, started and stopped together.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use serde_json::{Value, json};
 use super::options::{LocalOptions, WorkerHosting};
 use super::sandboxes::Sandboxes;
 use super::server::LocalServer;
-use super::worker_processes::{WorkerFiles, WorkerPlace, WorkerProcess};
+use super::worker_processes::{GatewayProcess, WorkerFiles, WorkerPlace, WorkerProcess};
 
 /// How long connecting may take once the server has reported that it is ready.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
@@ -144,6 +145,29 @@ impl LocalPlatform {
         workload: Workload,
         environment: &[(&str, &str)],
     ) -> Result<&mut WorkerProcess, Fault> {
+        let namespace = self.server.namespace().to_owned();
+        let (binary, address) = self.process_parts()?;
+        let files = self.written_files()?;
+        let place = WorkerPlace { address: &address, namespace: &namespace };
+        let process = WorkerProcess::start(&binary, workload, place, files, environment).await?;
+        self.worker_processes.push(process);
+        let last = self.worker_processes.len() - 1;
+        Ok(&mut self.worker_processes[last])
+    }
+
+    /// Starts a gateway process besides the gateway of this process, and returns when it listens. It is the caller's to stop.
+    ///
+    /// # Errors
+    /// As [`LocalPlatform::start_worker_process`].
+    pub async fn start_gateway_process(&mut self) -> Result<GatewayProcess, Fault> {
+        let namespace = self.server.namespace().to_owned();
+        let (binary, address) = self.process_parts()?;
+        let files = self.written_files()?;
+        GatewayProcess::start(&binary, WorkerPlace { address: &address, namespace: &namespace }, files).await
+    }
+
+    /// The binary for processes, and the address at which they find Temporal.
+    fn process_parts(&self) -> Result<(PathBuf, String), Fault> {
         let WorkerHosting::Processes { binary, .. } = &self.options.workers else {
             return Err(Fault::wrong_use(
                 ErrorCode::NoWorkerBinary,
@@ -156,19 +180,19 @@ impl LocalPlatform {
                 "Leases can be turned off only for workers in this process.",
             ));
         }
+        let address = self.workers_connect_to.clone().unwrap_or_else(|| self.server.address());
+        Ok((binary.clone(), address))
+    }
+
+    /// The settings and the catalog as files, written again for each process: the running ones have already read theirs.
+    fn written_files(&mut self) -> Result<&mut WorkerFiles, Fault> {
         let files = match self.worker_files.take() {
             Some(files) => files,
             None => WorkerFiles::new()?,
         };
         let files = self.worker_files.insert(files);
-        // Written again for each process: the running ones have already read theirs.
         files.write(&self.options)?;
-        let address = self.workers_connect_to.clone().unwrap_or_else(|| self.server.address());
-        let place = WorkerPlace { address: &address, namespace: self.server.namespace() };
-        let process = WorkerProcess::start(binary, workload, place, files, environment).await?;
-        self.worker_processes.push(process);
-        let last = self.worker_processes.len() - 1;
-        Ok(&mut self.worker_processes[last])
+        Ok(files)
     }
 
     /// Drains and stops the workers, in this process and in others.

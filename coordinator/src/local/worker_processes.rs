@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use interlock_adapters::{AdapterKind, Authentication, TargetSettings};
+use interlock_adapters::{Authentication, Secret, TargetSettings};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
 use interlock_embedded_server::ServerProcess;
 use interlock_fault::Fault;
-use interlock_settings::{CodecSettings, KeySource, Settings};
+use interlock_settings::{CallbackSettings, CodecSettings, KeySource, Settings};
 use interlock_worker_pools::Workload;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -24,6 +24,8 @@ use super::options::LocalOptions;
 const READY_LIMIT: Duration = Duration::from_secs(30);
 /// How often to check whether it is ready.
 const READY_PAUSE: Duration = Duration::from_millis(20);
+/// How the line begins that a worker process writes when it is ready.
+const READY_LINE: &str = "{\"workload\":";
 /// The most of a log's end that is shown, in characters.
 const LOG_TAIL_MAX: usize = 2_000;
 
@@ -84,51 +86,16 @@ impl WorkerProcess {
         files: &mut WorkerFiles,
         environment: &[(&str, &str)],
     ) -> Result<Self, Fault> {
-        let log = files.next_log();
-        let log_file = File::create(&log).map_err(|error| failed(&error, ""))?;
-        // Profiles and variables of this process's environment are not for a worker of this platform.
-        let mut arguments: Vec<OsString> = Vec::new();
-        for (name, _) in std::env::vars_os() {
-            let text = name.to_string_lossy();
-            if text.starts_with("TEMPORAL_") || text.starts_with("INTERLOCK_") {
-                arguments.extend(["-u".into(), name]);
-            }
-        }
-        arguments.extend(environment.iter().map(|(name, value)| format!("{name}={value}").into()));
-        arguments.push(binary.into());
-        arguments.extend(["worker", "--workload", workload.as_str(), "--address", place.address].map(OsString::from));
-        arguments.extend(["--namespace", place.namespace].map(OsString::from));
-        arguments.extend(["--output", "jsonl", "--listen", "127.0.0.1:0", "--config"].map(OsString::from));
-        arguments.push(files.settings().into());
-        let process =
-            ServerProcess::spawn(Path::new("env"), &arguments, &log_file).map_err(|error| failed(&error, ""))?;
-        let mut worker = Self { workload, process, log };
-        worker.until_ready().await?;
-        Ok(worker)
-    }
-
-    /// It writes a line to stdout, which is its log, when it is ready.
-    async fn until_ready(&mut self) -> Result<(), Fault> {
-        let limit = Instant::now() + READY_LIMIT;
-        loop {
-            let log = self.log_text();
-            if log.lines().any(|line| line.starts_with("{\"workload\":")) {
-                return Ok(());
-            }
-            if let Ok(ended) = tokio::time::timeout(READY_PAUSE, self.process.ended()).await {
-                let status = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
-                return Err(failed(&format!("it exited too early ({status})"), &self.log_text()));
-            }
-            if Instant::now() > limit {
-                return Err(failed(&"it was not ready in time", &log));
-            }
-        }
+        let arguments = ["worker", "--workload", workload.as_str(), "--listen", "127.0.0.1:0"].map(OsString::from);
+        let (mut process, log) = spawn(binary, &arguments, place, files, environment)?;
+        until_said(&mut process, &log, READY_LINE).await?;
+        Ok(Self { workload, process, log })
     }
 
     /// The address of its `/healthz`, `/readyz` and `/metrics`, `http://HOST:PORT`; none if it did not report it.
     pub fn health_url(&self) -> Option<String> {
         let log = self.log_text();
-        let said = log.lines().find(|line| line.starts_with("{\"workload\":"))?;
+        let said = log.lines().find(|line| line.starts_with(READY_LINE))?;
         let said: serde_json::Value = serde_json::from_str(said).ok()?;
         said["listen"].as_str().map(str::to_owned)
     }
@@ -181,6 +148,91 @@ impl WorkerProcess {
     }
 }
 
+/// A running gateway process. Dropping it kills it.
+pub struct GatewayProcess {
+    process: ServerProcess,
+    url: String,
+}
+
+impl GatewayProcess {
+    /// Starts `interlock gateway` on a free port, and returns when it listens.
+    pub(super) async fn start(binary: &Path, place: WorkerPlace<'_>, files: &mut WorkerFiles) -> Result<Self, Fault> {
+        let arguments = ["gateway", "--listen", "127.0.0.1:0"].map(OsString::from);
+        let (mut process, log) = spawn(binary, &arguments, place, files, &[])?;
+        let ready = until_said(&mut process, &log, "{\"gateway\":").await?;
+        let ready: serde_json::Value = serde_json::from_str(&ready).map_err(|error| failed(&error, &ready))?;
+        let url = ready["gateway"].as_str().unwrap_or_default().to_owned();
+        Ok(Self { process, url })
+    }
+
+    /// Its address, `http://HOST:PORT`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Kills it (SIGKILL), as a crash would, and returns when it has ended.
+    ///
+    /// # Errors
+    /// [`Fault`] if it cannot be killed.
+    pub async fn kill(self) -> Result<(), Fault> {
+        self.process.kill().await.map_err(|error| not_ended(&error))
+    }
+
+    /// Sends SIGTERM so that it drains, and returns when it has ended (after 10 s it is killed).
+    ///
+    /// # Errors
+    /// [`Fault`] if it cannot be stopped.
+    pub async fn stop(self) -> Result<(), Fault> {
+        self.process.stop().await.map_err(|error| not_ended(&error))
+    }
+}
+
+/// Starts the binary with these arguments and the written settings. Profiles and variables of this process's environment are not for it.
+fn spawn(
+    binary: &Path,
+    command: &[OsString],
+    place: WorkerPlace<'_>,
+    files: &mut WorkerFiles,
+    environment: &[(&str, &str)],
+) -> Result<(ServerProcess, PathBuf), Fault> {
+    let log = files.next_log();
+    let log_file = File::create(&log).map_err(|error| failed(&error, ""))?;
+    let mut arguments: Vec<OsString> = Vec::new();
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("TEMPORAL_") || text.starts_with("INTERLOCK_") {
+            arguments.extend(["-u".into(), name]);
+        }
+    }
+    arguments.extend(environment.iter().map(|(name, value)| format!("{name}={value}").into()));
+    arguments.push(binary.into());
+    arguments.extend_from_slice(command);
+    arguments.extend(["--address", place.address, "--namespace", place.namespace].map(OsString::from));
+    arguments.extend(["--output", "jsonl", "--config"].map(OsString::from));
+    arguments.push(files.settings().into());
+    let process = ServerProcess::spawn(Path::new("env"), &arguments, &log_file).map_err(|error| failed(&error, ""))?;
+    Ok((process, log))
+}
+
+/// Waits until a process writes a line with this beginning to its log, and returns the line. It is its first output when it is ready.
+async fn until_said(process: &mut ServerProcess, log: &Path, beginning: &str) -> Result<String, Fault> {
+    let limit = Instant::now() + READY_LIMIT;
+    loop {
+        let text = std::fs::read_to_string(log).unwrap_or_default();
+        if let Some(line) = text.lines().find(|line| line.starts_with(beginning)) {
+            return Ok(line.to_owned());
+        }
+        if let Ok(ended) = tokio::time::timeout(READY_PAUSE, process.ended()).await {
+            let status = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
+            let text = std::fs::read_to_string(log).unwrap_or_default();
+            return Err(failed(&format!("it exited too early ({status})"), &text));
+        }
+        if Instant::now() > limit {
+            return Err(failed(&"it was not ready in time", &text));
+        }
+    }
+}
+
 fn failed(reason: &dyn std::fmt::Display, log: &str) -> Fault {
     let tail: String = log.chars().skip(log.chars().count().saturating_sub(LOG_TAIL_MAX)).collect();
     let said = if tail.is_empty() { String::new() } else { format!(" Its output:\n{}", tail.trim_end()) };
@@ -212,6 +264,9 @@ fn settings_text(settings: &Settings, catalog: &Path) -> Result<String, Fault> {
     file.insert("alerts".into(), Value::try_from(&settings.alerts).map_err(unwritten)?);
     file.insert("tenants".into(), Value::try_from(&settings.tenants).map_err(unwritten)?);
     file.insert("realms".into(), Value::try_from(&settings.realms).map_err(unwritten)?);
+    if let Some(callbacks) = &settings.callbacks {
+        file.insert("callbacks".into(), callbacks_table(callbacks)?.into());
+    }
     let targets: Result<Table, Fault> = settings
         .targets
         .iter()
@@ -219,6 +274,22 @@ fn settings_text(settings: &Settings, catalog: &Path) -> Result<String, Fault> {
         .collect();
     file.insert("targets".into(), targets?.into());
     toml::to_string(&file).map_err(unwritten)
+}
+
+/// The settings for call backs. Keys themselves are not written to disk.
+fn callbacks_table(settings: &CallbackSettings) -> Result<Table, Fault> {
+    let place = |key: &Secret| match key {
+        Secret::Text(_) => Err(Fault::wrong_use(
+            ErrorCode::TargetNotForProcesses,
+            "A key of [callbacks] is written in the settings, and keys are not written to disk for worker processes.",
+        )),
+        Secret::Environment(place) => Ok(Table::from_iter([("env".to_owned(), place.env.as_str().into())]).into()),
+        Secret::File(place) => {
+            Ok(Table::from_iter([("file".to_owned(), place.file.display().to_string().into())]).into())
+        }
+    };
+    let keys: Vec<Value> = settings.keys.iter().map(place).collect::<Result<_, Fault>>()?;
+    Ok(Table::from_iter([("url".to_owned(), settings.url.as_str().into()), ("keys".to_owned(), keys.into())]))
 }
 
 /// The settings for the codec's keys. Keys themselves are not written to disk.
@@ -256,14 +327,8 @@ fn target_table(target: &TargetId, settings: &TargetSettings) -> Result<Table, F
         ));
     }
     let duration = |duration: Duration| Value::from(format!("{}ms", duration.as_millis()));
-    let adapter = match settings.adapter {
-        AdapterKind::Pyhss => "pyhss",
-        AdapterKind::Json => "json",
-        AdapterKind::Declarative => "declarative",
-        AdapterKind::External => "external",
-    };
     let mut table = Table::new();
-    table.insert("adapter".into(), adapter.into());
+    table.insert("adapter".into(), settings.adapter.as_str().into());
     if let Some(base_url) = &settings.base_url {
         table.insert("base_url".into(), base_url.as_str().into());
     }
@@ -276,6 +341,7 @@ fn target_table(target: &TargetId, settings: &TargetSettings) -> Result<Table, F
         table.insert("file".into(), Value::from(file.to_string_lossy().into_owned()));
         table.insert("parameters".into(), Value::try_from(&settings.parameters).map_err(|error| failed(&error, ""))?);
     }
+    table.insert("callbacks".into(), settings.callbacks.into());
     table.insert("idempotency_keys".into(), settings.idempotency_keys.into());
     table.insert("verify".into(), settings.verify.into());
     if let Some(on_ambiguous) = settings.on_ambiguous {
@@ -295,5 +361,12 @@ fn target_table(target: &TargetId, settings: &TargetSettings) -> Result<Table, F
     table.insert("releases".into(), Value::try_from(&settings.releases).map_err(unwritten)?);
     table.insert("fence".into(), Value::try_from(settings.fence).map_err(|error| failed(&error, ""))?);
     table.insert("profiles".into(), Value::try_from(&settings.profiles).map_err(|error| failed(&error, ""))?);
+    table.insert("retry_after_max".into(), duration(settings.retry_after_max));
+    table.insert("empty_success".into(), settings.empty_success.into());
+    if let Some(success) = &settings.success {
+        table.insert("success".into(), Value::try_from(success).map_err(unwritten)?);
+    }
+    // What the kind ignores is refused where it is read.
+    table.retain(|key, _| settings.adapter.ignored([key]).is_none());
     Ok(table)
 }

@@ -19,16 +19,18 @@ use interlock_activities::{
 };
 use interlock_adapters::{AdapterKind, AdapterRegistry};
 use interlock_connection::Installation;
+use interlock_domain::callback::CallbackUrls;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
 use interlock_domain::routing::QueueKind;
 use interlock_fault::{Fault, with_causes};
 use interlock_observability::metrics::rejections::{self, RejectedAt};
-use interlock_observability::metrics::{Metrics, Watch};
+use interlock_observability::metrics::{Metrics, Watch, counts};
 use interlock_operations::schedules;
 use interlock_operations::sweep::{SweepActivities, Sweeper};
 use interlock_operations::targets::{Targets, watch_over};
-use interlock_operations::tenants::{Preparation, TenantActivities};
+use interlock_operations::tenants::{Preparation, TenantActivities, keep_weights};
+use interlock_settings::CallbackSettings;
 use interlock_workflows::Served;
 use temporalio_client::{Client, Connection, NamespacedClient as _};
 use temporalio_sdk::Runtime;
@@ -106,12 +108,11 @@ impl WorkerPool {
         options: WorkerPoolOptions,
     ) -> Result<Self, Fault> {
         let queues = queues(installation, &options)?;
-        let context = context(installation, &options, metrics);
-        if options.workload.queue_kinds().contains(&QueueKind::Entity) {
-            rejections::begin(metrics, RejectedAt::Entity);
-        }
-        let runtime = Arc::new(metrics.runtime()?);
+        let context = context(installation, &options, metrics)?;
+        begin_counts(installation, metrics, &options)?;
         let status = Arc::new(status(installation, &options, &queues));
+        let runtimes = (0..status.workers_max()).map(|number| metrics.runtime(number).map(Arc::new));
+        let runtimes = runtimes.collect::<Result<Vec<_>, _>>()?;
         let connections = connections(installation, status.workers_max()).await?;
         let mut pool = Self {
             task_queues: queues.iter().map(|queue| queue.task_queue.clone()).collect(),
@@ -121,11 +122,12 @@ impl WorkerPool {
             running: JoinSet::new(),
         };
         for (queue, stands) in queues.iter().zip(status.queues()) {
-            for (number, connection) in connections.iter().take(stands.workers).enumerate() {
+            let of_workers = connections.iter().zip(&runtimes).take(stands.workers);
+            for (number, (connection, runtime)) in of_workers.enumerate() {
                 let client = installation.client_on(connection, &queue.namespace)?;
                 let tuning = WorkerTuning { identity: Some(status.worker_identity(number)), ..stands.tuning.clone() };
                 let sweeper = Sweeper::new(installation.clone(), metrics.clone(), queue.namespace.clone());
-                let thread = start_worker(&runtime, client, &context, queue, tuning, sweeper).await?;
+                let thread = start_worker(runtime, client, &context, queue, tuning, sweeper).await?;
                 pool.running.spawn(run_until(thread, queue.task_queue.clone(), pool.stop.clone()));
             }
         }
@@ -133,9 +135,10 @@ impl WorkerPool {
         pool.watching.push(AbortOnDropHandle::new(tokio::spawn(watched)));
         if options.workload.queue_kinds().contains(&QueueKind::Jobs) {
             let (targets, keeping) = (Targets::new(installation.clone()), schedules::keep(installation.clone()));
+            let weighing = keep_weights(installation.clone());
             let metrics = metrics.clone();
             let watching = tokio::spawn(async move {
-                let ((), ()) = futures_util::future::join(watch_over(targets, metrics), keeping).await;
+                let ((), (), ()) = futures_util::future::join3(watch_over(targets, metrics), keeping, weighing).await;
             });
             pool.watching.push(AbortOnDropHandle::new(watching));
         }
@@ -188,6 +191,25 @@ impl Drop for WorkerPool {
     }
 }
 
+/// Shows as 0 what these workers may count.
+fn begin_counts(installation: &Installation, metrics: &Metrics, options: &WorkerPoolOptions) -> Result<(), Fault> {
+    let kinds = options.workload.queue_kinds();
+    if kinds.contains(&QueueKind::Entity) {
+        rejections::begin(metrics, RejectedAt::Entity);
+    }
+    // Unordered work ends in jobs workers.
+    if kinds.contains(&QueueKind::Entity) || kinds.contains(&QueueKind::Jobs) {
+        counts::begin_orders(metrics);
+    }
+    if kinds.contains(&QueueKind::Jobs) {
+        counts::begin_sweeps(metrics, &installation.catalog);
+    }
+    if options.workload.serves_targets() {
+        targets(installation, options)?.iter().for_each(|target| counts::begin_target(metrics, target));
+    }
+    Ok(())
+}
+
 /// Runs a worker until it ends, or until the pool is stopped.
 async fn run_until(
     mut thread: WorkerThread,
@@ -202,7 +224,11 @@ async fn run_until(
     (queue, ended)
 }
 
-fn context(installation: &Installation, options: &WorkerPoolOptions, metrics: &Metrics) -> Arc<WorkerContext> {
+fn context(
+    installation: &Installation,
+    options: &WorkerPoolOptions,
+    metrics: &Metrics,
+) -> Result<Arc<WorkerContext>, Fault> {
     let mut proving = installation.settings.proving_targets();
     proving.extend(options.adapters.targets().cloned());
     let context = WorkerContext::new(
@@ -213,8 +239,16 @@ fn context(installation: &Installation, options: &WorkerPoolOptions, metrics: &M
         installation.settings.limits,
         proving,
     );
-    let context = context.watched_by(Arc::new(Watch::new(metrics.clone(), Arc::clone(&installation.routing))));
-    Arc::new(if options.leases { context } else { context.without_leases() })
+    let callbacks = callback_urls(installation.settings.callbacks.as_ref(), options.workload)?;
+    let context = context
+        .with_callbacks(callbacks)
+        .watched_by(Arc::new(Watch::new(metrics.clone(), Arc::clone(&installation.routing))));
+    Ok(Arc::new(if options.leases { context } else { context.without_leases() }))
+}
+
+/// The URLs for call backs. Only workers that call targets need them, and have the keys.
+fn callback_urls(settings: Option<&CallbackSettings>, workload: Workload) -> Result<Option<CallbackUrls>, Fault> {
+    settings.filter(|_| workload.serves_targets()).map(CallbackSettings::urls).transpose()
 }
 
 async fn start_worker(
@@ -357,4 +391,26 @@ fn targets(installation: &Installation, options: &WorkerPoolOptions) -> Result<B
 
 fn worker_fault(queue: &str, reason: &str) -> Fault {
     Fault::failed(ErrorCode::WorkerFailed, format!("The worker of the queue {queue} failed: {reason}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use interlock_adapters::Secret;
+    use interlock_adapters::secret::InFile;
+
+    use super::*;
+
+    #[test]
+    fn only_workers_that_call_targets_need_the_keys_of_call_backs() {
+        let missing = Secret::File(InFile { file: "/nowhere/callbacks".into() });
+        let settings = CallbackSettings { url: "https://interlock.example".parse().unwrap(), keys: vec![missing] };
+        for workload in [Workload::Entity, Workload::Resource, Workload::Jobs] {
+            assert_eq!(callback_urls(Some(&settings), workload).unwrap(), None, "{workload}");
+        }
+        for workload in [Workload::Provisioning, Workload::All] {
+            let fault = callback_urls(Some(&settings), workload).unwrap_err();
+            assert_eq!(fault.code, "callback_key_invalid", "{workload}");
+            assert_eq!(callback_urls(None, workload).unwrap(), None, "{workload}");
+        }
+    }
 }

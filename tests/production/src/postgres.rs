@@ -132,6 +132,22 @@ impl Postgres {
         Ok(process.kill().await?)
     }
 
+    /// Copies its data to a directory that does not exist yet. It must be stopped.
+    pub(crate) async fn copy_to(&self, copy: &Path) -> Result<(), ProductionServerError> {
+        let mut cp = Command::new("cp");
+        cp.arg("-a").arg(&self.data).arg(copy);
+        output(&mut cp, "copying the data of PostgreSQL").await.map(drop)
+    }
+
+    /// Replaces its data by a copy. It must be stopped.
+    pub(crate) async fn replace_by(&self, copy: &Path) -> Result<(), ProductionServerError> {
+        let failed = |source| ProductionServerError::File { path: self.data.clone(), source };
+        std::fs::remove_dir_all(&self.data).map_err(failed)?;
+        let mut cp = Command::new("cp");
+        cp.arg("-a").arg(copy).arg(&self.data);
+        output(&mut cp, "restoring the data of PostgreSQL").await.map(drop)
+    }
+
     /// Runs SQL as the Temporal server's user and returns the rows as text, with `|` between columns.
     pub(crate) async fn query(&self, database: &str, sql: &str) -> Result<String, ProductionServerError> {
         let port = self.port.to_string();

@@ -163,6 +163,35 @@ impl ProductionServer {
         self.postgres.start_again().await
     }
 
+    /// Copies the store, as a backup does, to a directory that does not exist yet. The server is away meanwhile.
+    ///
+    /// # Errors
+    /// [`ProductionServerError`] of the first part that fails.
+    pub async fn copy_store(&mut self, copy: &Path) -> Result<(), ProductionServerError> {
+        self.postgres.stop().await?;
+        self.postgres.copy_to(copy).await?;
+        self.postgres.start_again().await?;
+        self.revive().await
+    }
+
+    /// Kills the server, and starts it on a copy of the store that was taken earlier. What was stored since is lost.
+    ///
+    /// # Errors
+    /// [`ProductionServerError`] of the first part that fails.
+    pub async fn restore_store(&mut self, copy: &Path) -> Result<(), ProductionServerError> {
+        for role in Role::ALL {
+            self.kill_role(role).await?;
+        }
+        self.postgres.stop_at_once().await?;
+        self.postgres.replace_by(copy).await?;
+        self.postgres.start_again().await?;
+        for role in Role::ALL {
+            self.start_role(role)?;
+            self.until_listening(role).await?;
+        }
+        self.until_ready().await
+    }
+
     /// Waits until a role listens. Each role writes the cluster's metadata when it starts, and of those that do so together, all but one
     /// fail.
     async fn until_listening(&mut self, role: Role) -> Result<(), ProductionServerError> {
@@ -186,6 +215,33 @@ impl ProductionServer {
         loop {
             let Err(last_answer) = readiness::ask(&self.target).await else { return Ok(()) };
             self.check_running()?;
+            if tokio::time::Instant::now() >= deadline {
+                return Err(self.not_ready(Role::Frontend, last_answer));
+            }
+            tokio::time::sleep(ATTEMPT_PAUSE).await;
+        }
+    }
+
+    /// Starts every role that does not run, also one that exited by itself because another part was away, and returns when all answer.
+    ///
+    /// # Errors
+    /// As [`ProductionServer::until_ready`].
+    pub async fn revive(&mut self) -> Result<(), ProductionServerError> {
+        let deadline = tokio::time::Instant::now() + START_LIMIT;
+        loop {
+            let mut ended = Vec::new();
+            for (role, process) in &mut self.roles {
+                if process.exited()?.is_some() {
+                    ended.push(*role);
+                }
+            }
+            for role in ended {
+                self.roles.remove(&role);
+            }
+            for role in Role::ALL {
+                self.start_role(role)?;
+            }
+            let Err(last_answer) = readiness::ask(&self.target).await else { return Ok(()) };
             if tokio::time::Instant::now() >= deadline {
                 return Err(self.not_ready(Role::Frontend, last_answer));
             }

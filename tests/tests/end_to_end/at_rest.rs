@@ -329,7 +329,7 @@ fn is_under(history: &[HistoryEvent], id: &str) -> bool {
 }
 
 #[test]
-fn no_number_of_a_subscriber_is_in_anything_that_temporal_keeps() {
+fn no_number_of_a_subscriber_is_in_anything_that_temporal_keeps_on_an_embedded_server() {
     run(async {
         let (keys, files) = (Keys::new(&["1"]), tempfile::tempdir().unwrap());
         let wanted = Wanted {

@@ -33,7 +33,8 @@ fn outcomes(said: &Said) -> Vec<String> {
 
 fn fault(said: &Said) -> Value {
     assert_eq!(said.code, 2, "{}", said.stderr);
-    serde_json::from_str(&said.stderr).unwrap()
+    // Before it, a service that waits says so.
+    serde_json::from_str(said.stderr.lines().last().unwrap()).unwrap()
 }
 
 /// Checks that the command refuses to start with this code, and prints all of these words.
@@ -62,6 +63,7 @@ fn a_namespace_is_prepared_once_and_found_prepared_afterwards() {
         assert_eq!(made.code, 0, "{}", made.stdout);
         let things = ["namespace", "search_attribute", "search_attribute", "search_attribute", "record", "schedule"];
         assert_eq!(outcomes(&made), things.map(|thing| format!("{thing} made")));
+        assert!(!made.stderr.contains("not registered"), "it warns of what it makes: {}", made.stderr);
         let again = interlock(bed, &of(&[]), &[]).await;
         assert_eq!((again.code, outcomes(&again)), (0, things.map(|thing| format!("{thing} found")).to_vec()));
 
@@ -84,7 +86,8 @@ fn a_process_whose_settings_differ_from_the_recorded_ones_does_not_start_and_say
             assert_refuses(&said, "shard_count_disagrees", &["1 shards", "3 shards", "INTERLOCK_QUEUE_SHARDS"]);
             let said = interlock(bed, arguments, &[("INTERLOCK_PREFIX", "other")]).await;
             assert_refuses(&said, "prefix_disagrees", &["'interlock'", "'other'", "INTERLOCK_PREFIX"]);
-            let elsewhere = [arguments, &["--namespace", "nowhere"]].concat();
+            // Services wait for the bootstrap, without a limit unless one is set.
+            let elsewhere = [arguments, &["--namespace", "nowhere", "--client-connect-timeout", "2s"]].concat();
             let said = interlock(bed, &elsewhere, &[]).await;
             assert_refuses(&said, "not_bootstrapped", &["'nowhere'", "interlock bootstrap"]);
         }

@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_domain::limits::EntityLimits;
 use interlock_domain::routing::{Routing, RoutingSettings, shard_of};
+use interlock_operations::misplaced::{misplaced_run, misplaced_runs};
 use interlock_worker_pools::Workload;
 use serde_json::{Value, json};
 use temporalio_client::grpc::WorkflowService;
@@ -146,6 +147,13 @@ fn a_changed_count_of_shards_is_taken_over_under_load_and_nothing_is_lost_or_dou
         // Only the new one. This process, which sends the events, still knows the old count.
         bed.platform.worker_processes.remove(0).stop().await.unwrap();
         let late = Household::new(&bed, "latecomer-2".parse().unwrap()).await;
+        let installation = &bed.platform.installation;
+        for customer in &late.customers {
+            let route = installation.entities.customer(&late.tenant, &customer.id.parse().unwrap()).route;
+            let misplaced = misplaced_run(installation, &route).await.unwrap();
+            assert!(misplaced.is_none(), "it is on a queue that this process does not know yet: {misplaced:?}");
+        }
+        assert_eq!(misplaced_runs(installation, bed.namespace()).await.unwrap(), []);
         households.push(late);
         while_loaded(&bed, &mut households, &["--wait", "0"]).await;
         for household in &households {

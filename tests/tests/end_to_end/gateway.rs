@@ -1,5 +1,6 @@
 //! The HTTP gateway, from the view of a producer and of a person.
 
+use std::io::Write;
 use std::time::Duration;
 
 use interlock_domain::ids::OrderId;
@@ -113,6 +114,127 @@ fn an_event_is_accepted_in_each_of_its_three_forms() {
     });
 }
 
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn producers_are_taken_as_they_are_and_all_ways_make_the_same_order() {
+    run(async {
+        let producer = Producer::on(shared().await);
+        let customer = producer.scene.customer("A");
+        let mut event = assigned(&customer, &number());
+        event["id"] = json!("Jürgen's 100% \"order\"");
+        let text = event.to_string();
+        let structured = "application/cloudevents+json";
+        let binary = |id: &str| {
+            let mut request = producer.post("Application/JSON; charset=utf-8", event["data"].to_string());
+            for name in ["specversion", "source", "type", "subject", "time"] {
+                if let Some(value) = event[name].as_str() {
+                    request = request.header(format!("ce-{name}"), value);
+                }
+            }
+            request.header("ce-id", id.as_bytes())
+        };
+        let mut orders = Vec::new();
+        for request in [
+            producer.post(structured, text.clone()),
+            producer.post(structured, gzip(&text)).header("content-encoding", "gzip"),
+            producer.post(structured, format!("\u{feff}{text}")),
+            producer.post("Application/CloudEvents+JSON; Charset=UTF-8", text.clone()),
+            producer.post(structured, text.clone()).header("ce-id", "1").header("ce-specversion", "1.0"),
+            producer.post("application/json", format!("[{text}]")),
+            binary("J%C3%BCrgen's 100%25 %22order%22"),
+            binary("\"J%C3%BCrgen's 100%25 \\\"order\\\"\""),
+            binary("Jürgen's 100% \"order\""),
+        ] {
+            let results = accepted(request.send().await.unwrap()).await;
+            orders.push(order_of(&results[0]));
+        }
+        assert!(orders.iter().all(|order| *order == orders[0]), "{orders:?}");
+
+        let minimal = producer.post(structured, text.clone()).header("prefer", "respond-async, return=minimal");
+        let answer = minimal.send().await.unwrap();
+        assert_eq!(
+            (answer.status(), answer.headers()["preference-applied"].as_bytes()),
+            (StatusCode::NO_CONTENT, &b"return=minimal"[..])
+        );
+        assert_eq!(answer.text().await.unwrap(), "");
+        let mixed =
+            producer.post(structured, json!([event, {"id": "none"}]).to_string()).header("prefer", "return=minimal");
+        assert_eq!(accepted(mixed.send().await.unwrap()).await.len(), 2, "one of them was rejected");
+        producer.scene.completed(&orders[..1]).await;
+    });
+}
+
+#[test]
+fn a_sender_of_web_hooks_may_send_after_a_handshake_without_a_token() {
+    run(async {
+        let producer = Producer::on(shared().await);
+        let asks = producer.http.request(reqwest::Method::OPTIONS, producer.url("events"));
+        let answer = asks.header("webhook-request-origin", "events.example.com").send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.headers()["webhook-allowed-origin"], "events.example.com");
+        let rate: u64 = answer.headers()["webhook-allowed-rate"].to_str().unwrap().parse().unwrap();
+        assert_eq!(rate, 5_000 * 60);
+        assert!(answer.headers()["allow"].to_str().unwrap().contains("POST"));
+    });
+}
+
+#[test]
+fn what_is_not_a_cloudevent_is_named_for_what_it_is() {
+    run(async {
+        let producer = Producer::on(shared().await);
+        for media_type in [
+            "application/xml",
+            "application/cloudevents+avro",
+            "avro/binary",
+            "application/x-www-form-urlencoded",
+            "application/cloudevents+xml",
+        ] {
+            let answer = producer.post(media_type, "x").send().await.unwrap();
+            assert_eq!(
+                problem(answer, StatusCode::UNSUPPORTED_MEDIA_TYPE).await,
+                "unsupported_content_type",
+                "{media_type}"
+            );
+            let answer = producer.post(media_type, "x").header("ce-id", "1").send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE, "{media_type} with attributes in headers");
+        }
+        let answer = producer.post("application/json", "x").header("content-encoding", "br").send().await.unwrap();
+        assert_eq!(problem(answer, StatusCode::UNSUPPORTED_MEDIA_TYPE).await, "unsupported_content_encoding");
+        let answer = producer.post("application/json", "x").header("content-encoding", "gzip").send().await.unwrap();
+        assert_eq!(problem(answer, StatusCode::BAD_REQUEST).await, "body_not_decoded");
+        let grid = json!({"id": "1", "eventType": "a", "subject": "s", "eventTime": "2026-01-01T00:00:00Z", "data": {}, "dataVersion": "1"});
+        let answer = producer.post("application/json", json!([grid]).to_string()).send().await.unwrap();
+        assert_eq!(problem(answer, StatusCode::BAD_REQUEST).await, "foreign_format");
+    });
+}
+
+#[test]
+fn oversized_events_are_refused_alike_alone_and_in_a_batch_and_limits_apply_after_decoding() {
+    run(async {
+        let producer = Producer::on(shared().await);
+        let customer = producer.scene.customer("A");
+        let mut large = assigned(&customer, &number());
+        large["data"]["note"] = json!("x".repeat(17 * 1024));
+        for body in [large.to_string(), json!([large, large]).to_string()] {
+            for request in [
+                producer.post("application/json", body.clone()),
+                producer.post("application/json", gzip(&body)).header("content-encoding", "gzip"),
+            ] {
+                let answer = request.send().await.unwrap();
+                assert_eq!(problem(answer, StatusCode::PAYLOAD_TOO_LARGE).await, "event_too_large");
+            }
+        }
+        let bomb =
+            producer.post("application/json", gzip(&" ".repeat(5 * 1024 * 1024))).header("content-encoding", "gzip");
+        assert_eq!(problem(bomb.send().await.unwrap(), StatusCode::PAYLOAD_TOO_LARGE).await, "event_too_large");
+    });
+}
+
 #[test]
 fn a_duplicate_is_accepted_as_the_same_order_and_changes_nothing() {
     run(async {
@@ -214,7 +336,7 @@ fn an_unknown_id_is_not_found_and_an_invalid_id_is_a_bad_request() {
 }
 
 #[test]
-fn without_a_worker_only_events_are_accepted_and_without_temporal_nothing_is() {
+fn without_a_worker_only_events_are_accepted_and_without_temporal_nothing_is_on_an_embedded_server() {
     run(async {
         let mut bed =
             Testbed::start("no-worker", Wanted { no_workers: true, embedded_server: true, ..Wanted::default() }).await;

@@ -1,5 +1,6 @@
 //! Invalid input from producers ends as one rejected event with a reason, and the entity continues.
 
+use interlock_domain::routing::{QueueAssignment, QueueMove};
 use serde_json::{Value, json};
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 
@@ -155,38 +156,110 @@ fn unknown_signals_and_unreadable_messages_block_neither_customer_nor_number() {
     });
 }
 
+/// Start arguments that are not the one of the contract. The last of each is what the entity notes of it, if anything.
+fn wrong_start_arguments(scene: &Scene<'_>, customer: &str) -> Vec<(&'static str, Vec<Payload>, Option<&'static str>)> {
+    let json = |value: Value| json_payload(value.to_string());
+    let right = || json(json!({"tenant_id": scene.tenant, "entity_id": customer}));
+    let told = QueueAssignment { generation: 9, task_queue: "nobody.entity.00".to_owned() };
+    let mut queue_move = QueueMove::default();
+    queue_move.ask_to_move(told);
+    let moving = json!({"tenant_id": scene.tenant, "entity_id": customer, "residence": queue_move,
+        "carried": {"orders": 7}, "earlier_life": true});
+    vec![
+        (
+            "customer",
+            vec![json(json!({"tenant_id": scene.tenant, "entity_id": "somebody-else"}))],
+            Some("somebody-else"),
+        ),
+        ("tenant", vec![json(json!({"tenant_id": "another", "entity_id": customer}))], Some("another/")),
+        ("field", vec![json(json!({"tenant": scene.tenant, "customer": customer}))], Some("tenant")),
+        ("array", vec![json(json!(["A"]))], Some("[\"A\"]")),
+        ("text", vec![json(json!(customer))], Some("\"")),
+        ("number", vec![json(json!({"tenant_id": 7, "entity_id": 8}))], Some("7")),
+        ("null", vec![json(Value::Null)], Some("null")),
+        ("absent", vec![payload("binary/null", Vec::new())], Some("")),
+        ("nothing", vec![], Some("")),
+        ("bytes", vec![payload("binary/plain", vec![1, 2, 3])], Some("")),
+        ("cut", vec![json_payload("{\"tenant_id\": ")], Some("{")),
+        ("nested", vec![json_payload("[".repeat(100_000))], Some("[[")),
+        ("many", vec![right(), json(json!({"more": true})), payload("binary/plain", vec![9])], None),
+        ("of a later run", vec![json(moving)], None),
+    ]
+}
+
 #[test]
-fn an_entity_started_as_somebody_else_rejects_every_event() {
+fn a_customer_is_who_its_workflow_id_says_whatever_the_start_argument() {
     run(async {
         let scene = Scene::on(shared().await);
-        for (name, argument) in [
-            ("other", json!({"tenant_id": scene.tenant, "entity_id": "somebody-else"})),
-            ("tenant", json!({"tenant_id": "another", "entity_id": "A"})),
-            ("shape", json!(["A"])),
-        ] {
-            let customer = scene.customer(name);
+        for name in 0..wrong_start_arguments(&scene, "").len() {
+            let customer = scene.customer("A");
+            let (name, argument, noted) = wrong_start_arguments(&scene, &customer.id).swap_remove(name);
             let entity = scene.entity(&customer.id.parse().unwrap());
-            let event = assigned(&customer, &number());
-            entity
-                .signal_with_start(
-                    vec![json_payload(argument.to_string())],
-                    "submit",
-                    vec![json_payload(event.to_string())],
-                )
-                .await;
-            let order = scene.submit(&assigned(&customer, &number())).await;
-            assert_eq!(scene.end_of(&order).await, "rejected");
-            until_rejected(&scene, &customer, &["identity_mismatch", "identity_mismatch"]).await;
-            assert_eq!(failed_tasks(&entity.history("").await), [""; 0]);
+            let number = number();
+            let first = assigned(&customer, &number);
+            entity.signal_with_start(argument, "submit", vec![json_payload(first.to_string())]).await;
+            let has_number = || async { (!scene.registrations(&number).is_empty()).then_some(()) };
+            until(format!("{name}: the number to be assigned"), has_number).await;
+            // The next producer does it right.
+            let order = scene.submit(&unassigned(&customer, &number)).await;
+            assert_eq!(scene.end_of(&order).await, "completed", "{name}");
+            let state = scene.customer_state(&customer).await;
+            let journal = state["journal"].as_array().unwrap();
+            let note = journal.iter().find(|entry| entry["what"] == "start_argument");
+            match (note, noted) {
+                (Some(note), Some(noted)) => {
+                    assert_eq!(note["code"], "identity_mismatch", "{name}");
+                    assert!(note["detail"].as_str().unwrap().contains(noted), "{name}: {note}");
+                }
+                (None, None) => {}
+                _ => panic!("{name}: {state:#}"),
+            }
+            assert_eq!(state["counts"]["rejected"], 0, "{name}: {state:#}");
+            let at_the_hss = [format!("{}+", customer.imsi), format!("{}-", customer.imsi)];
+            assert_eq!(scene.registrations(&number), at_the_hss, "{name}");
+            assert_eq!(failed_tasks(&entity.history("").await), [""; 0], "{name}");
+            scene.done(&assigned(&customer, &number)).await;
         }
-        // No argument at all, and one that is not JSON.
-        for (name, arguments) in [("nothing", vec![]), ("bytes", vec![payload("binary/plain", vec![1, 2, 3])])] {
-            let customer = scene.customer(name);
-            let entity = scene.entity(&customer.id.parse().unwrap());
-            let event = assigned(&customer, &number());
-            entity.signal_with_start(arguments, "submit", vec![json_payload(event.to_string())]).await;
-            until_rejected(&scene, &customer, &["identity_mismatch"]).await;
-            assert_eq!(failed_tasks(&entity.history("").await), [""; 0]);
+    });
+}
+
+#[test]
+fn a_number_is_the_one_that_its_workflow_id_names_whatever_the_start_argument() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        for name in 0..wrong_start_arguments(&scene, "").len() {
+            let (customer, number) = (scene.customer("A"), number());
+            let (name, argument, _) = wrong_start_arguments(&scene, &format!("msisdn/{number}")).swap_remove(name);
+            let entity = scene.number_entity(&number);
+            entity.signal_with_start(argument, "no_such_signal", vec![json_payload("{}")]).await;
+            scene.done(&assigned(&customer, &number)).await;
+            assert_eq!(scene.holder(&number).await.as_deref(), Some(customer.id.as_str()), "{name}");
+            assert_eq!(failed_tasks(&entity.history("").await), [""; 0], "{name}");
         }
+    });
+}
+
+#[test]
+fn a_rejected_event_that_is_corrected_and_sent_again_with_its_id_is_carried_out() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        let (customer, number) = (scene.customer("A"), number());
+        let entity = scene.entity(&customer.id.parse().unwrap());
+        let corrected = assigned(&customer, &number);
+        let submit = async |event: &Value| {
+            let start = json_payload(json!({"tenant_id": scene.tenant, "entity_id": customer.id}).to_string());
+            entity.signal_with_start(vec![start], "submit", vec![json_payload(event.to_string())]).await;
+        };
+        submit(&with(corrected.clone(), "data", json!({"imsi": 7}))).await;
+        until_rejected(&scene, &customer, &["invalid_data"]).await;
+        submit(&with(corrected.clone(), "subject", json!(7))).await;
+        until_rejected(&scene, &customer, &["invalid_data", "bad_subject"]).await;
+        let journal = scene.customer_state(&customer).await["journal"].clone();
+        for entry in journal.as_array().unwrap() {
+            assert_eq!(entry["event_id"], corrected["id"], "{entry}");
+        }
+        let order = scene.submit(&corrected).await;
+        assert_eq!(scene.end_of(&order).await, "completed");
+        assert_eq!(scene.registrations(&number), [format!("{}+", customer.imsi)]);
     });
 }

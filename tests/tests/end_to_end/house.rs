@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 /// Each crate, and the crates of the workspace that it may use.
-const MAY_USE: [(&str, &[&str]); 19] = [
+const MAY_USE: [(&str, &[&str]); 22] = [
     ("interlock-domain", &[]),
     ("interlock-workflows", &["interlock-domain"]),
     ("interlock-adapters", &["interlock-domain"]),
@@ -36,6 +36,10 @@ const MAY_USE: [(&str, &[&str]); 19] = [
             "interlock-settings",
             "interlock-workflows",
         ],
+    ),
+    (
+        "interlock-audit",
+        &["interlock-adapters", "interlock-client", "interlock-domain", "interlock-fault", "interlock-workflows"],
     ),
     (
         "interlock-worker-pools",
@@ -70,6 +74,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
         "interlock-coordinator",
         &[
             "interlock-adapters",
+            "interlock-audit",
             "interlock-client",
             "interlock-connection",
             "interlock-domain",
@@ -85,14 +90,40 @@ const MAY_USE: [(&str, &[&str]); 19] = [
         ],
     ),
     ("interlock-model", &["interlock-domain"]),
+    // What the fuzz targets do.
+    (
+        "interlock-fuzz-targets",
+        &["interlock-adapters", "interlock-domain", "interlock-gateway", "interlock-operations", "interlock-workflows"],
+    ),
     // The domain of the previous build, with a test next to it.
     ("interlock-previous", &["interlock-domain", "interlock-model"]),
     // A server for tests and benchmarks.
     ("interlock-production-server", &["interlock-embedded-server", "interlock-fault"]),
+    // A program: it drives all of Interlock, and judges.
+    (
+        "interlock-battery",
+        &[
+            "interlock-adapters",
+            "interlock-audit",
+            "interlock-client",
+            "interlock-connection",
+            "interlock-coordinator",
+            "interlock-domain",
+            "interlock-embedded-server",
+            "interlock-fault",
+            "interlock-operations",
+            "interlock-production-server",
+            "interlock-settings",
+            "interlock-worker-pools",
+            "interlock-workflows",
+        ],
+    ),
     (
         "interlock-tests",
         &[
             "interlock-adapters",
+            "interlock-audit",
+            "interlock-battery",
             "interlock-connection",
             "interlock-coordinator",
             "interlock-domain",
@@ -109,7 +140,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
 ];
 
 /// The external dependencies that a crate must not have, by the beginning of their names.
-const HAS_NO_USE_FOR: [(&str, &[&str]); 11] = [
+const HAS_NO_USE_FOR: [(&str, &[&str]); 12] = [
     // No clock, no I/O, no Temporal.
     ("interlock-domain", &["temporalio", "tokio", "reqwest", "hyper", "axum", "tonic", "rand", "fastrand"]),
     // Neither the SDK's worker side nor an HTTP client.
@@ -125,6 +156,8 @@ const HAS_NO_USE_FOR: [(&str, &[&str]); 11] = [
     // It serves whatever router it is given.
     ("interlock-http-service", &["temporalio", "tonic", "clap"]),
     ("interlock-connection", &["temporalio-sdk", "reqwest", "hyper", "axum"]),
+    // It reads histories and prints nothing.
+    ("interlock-audit", &["reqwest", "hyper", "axum", "clap"]),
     // Neither HTTP nor the command line: those are for whoever asks.
     ("interlock-operations", &["hyper", "axum", "clap"]),
     ("interlock-gateway", &["temporalio-sdk", "clap"]),
@@ -198,7 +231,9 @@ fn only_the_client_crate_calls_the_temporal_server() {
     for (room, package) in rooms() {
         let sources = package.manifest_path.parent().unwrap().join("src");
         // Tests and their server call Temporal as any client in any language can.
-        if ["interlock-client", "interlock-production-server", "interlock-tests"].contains(&room.as_str()) {
+        if ["interlock-battery", "interlock-client", "interlock-production-server", "interlock-tests"]
+            .contains(&room.as_str())
+        {
             continue;
         }
         for file in sources_below(sources.as_std_path()) {

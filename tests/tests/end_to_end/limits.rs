@@ -175,7 +175,8 @@ async fn check_runs(entity: &RawEntity) {
 }
 
 #[test]
-fn every_event_of_a_flood_ends_once_although_the_target_is_down_workers_die_and_the_server_restarts() {
+fn every_event_of_a_flood_ends_once_although_the_target_is_down_workers_die_and_the_server_restarts_on_an_embedded_server()
+ {
     run_large(async {
         let events = events_wanted();
         let limits = EntityLimits {
@@ -241,7 +242,7 @@ async fn flood(bed: &mut Testbed, events: usize, limits: EntityLimits) {
 }
 
 #[test]
-fn events_that_arrive_while_no_worker_runs_are_kept_and_end_once_workers_run() {
+fn events_that_arrive_while_no_worker_runs_are_kept_and_end_once_workers_run_on_an_embedded_server() {
     run_large(async {
         let events = events_wanted().min(SIGNALS_MAX);
         let directory = tempfile::tempdir().unwrap();

@@ -119,6 +119,11 @@ impl LossyBed {
         Self { bed, proxy, metrics_url }
     }
 
+    /// The metrics of the worker process.
+    pub async fn metrics(&self) -> String {
+        until_within(CIRCLE_LIMIT, "the worker process's metrics", || metrics_at(&self.metrics_url)).await
+    }
+
     /// Stops all of it, after the sweep has compared all resources and customers.
     ///
     /// # Panics

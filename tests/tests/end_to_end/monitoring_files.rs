@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use interlock_observability::metrics::bucket_bounds;
 use regex::Regex;
 use serde_json::Value;
 
+use crate::outside_tools::find;
 use crate::scraped::names;
 use crate::seen_from_outside::seen;
 use crate::testbed::run;
@@ -183,6 +185,90 @@ fn an_alert_on_the_first_failure_does_not_end_between_two_attempts() {
         }
     }
     assert_eq!(all, 3, "the expressions were not parsed");
+}
+
+/// Between two bounds a quantile is only interpolated: with the bounds 0.1 and 0.5, an alert at 0.2 fires from 0.1 on.
+#[test]
+fn a_threshold_of_a_quantile_is_a_bound_of_its_histograms_buckets() {
+    let compared = Regex::new(r"histogram_quantile\(.*\((\w+)_bucket(?:\{[^}]*\})?\[\w+\]\)+ > ([\d.]+)$").unwrap();
+    let mut all = 0;
+    for rule in rules().iter().filter(|rule| rule["alert"].is_string()) {
+        let query = rule["expr"].as_str().unwrap();
+        if !query.contains("histogram_quantile") {
+            continue;
+        }
+        let found = compared.captures(query).unwrap_or_else(|| panic!("{}: {query}", rule["alert"]));
+        let threshold: f64 = found[2].parse().unwrap();
+        let bounds = bucket_bounds(&found[1]).unwrap_or_else(|| panic!("{}: the bounds are the SDK's", rule["alert"]));
+        let is_bound = bounds.iter().any(|bound| (bound - threshold).abs() < f64::EPSILON);
+        assert!(is_bound, "{}: {threshold} is not among {bounds:?}", rule["alert"]);
+        all += 1;
+    }
+    assert_eq!(all, 4, "the expressions were not parsed");
+}
+
+#[test]
+fn every_panel_has_a_text_for_nothing_yet() {
+    for (file, board) in dashboards() {
+        for panel in board["panels"].as_array().unwrap() {
+            let text = panel["fieldConfig"]["defaults"]["noValue"].as_str();
+            assert!(text.is_some_and(|text| !text.is_empty()), "{file}: {} would say \"No data\"", panel["title"]);
+        }
+    }
+}
+
+/// Several workers of a process for one queue have gauges of their own (label `worker`): each query joins them.
+#[test]
+fn gauges_of_the_workers_of_one_queue_are_summed_before_anything_else() {
+    const GAUGES: [&str; 4] = [
+        "temporal_num_pollers",
+        "temporal_sticky_cache_size",
+        "temporal_worker_task_slots_available",
+        "temporal_worker_task_slots_used",
+    ];
+    let mut all = 0;
+    for (at, query) in queries() {
+        for gauge in GAUGES.iter().filter(|gauge| query.contains(**gauge)) {
+            let joined = Regex::new(&format!(r"sum by \([^)]*\) \({gauge}\)")).unwrap();
+            assert!(joined.is_match(&query), "{at}: {query}");
+            all += 1;
+        }
+    }
+    assert_eq!(all, 5, "4 panels and an alert");
+}
+
+#[test]
+fn the_prometheus_rule_has_the_alerts_and_no_others() {
+    let path = "kubernetes/components/prometheus-rule/prometheus-rule.yaml";
+    if std::env::var_os("INTERLOCK_WRITE_DOCS").is_some() {
+        let rules = text("prometheus/alerts.yml");
+        let groups = rules.split_once("\ngroups:\n").unwrap().1;
+        let indented = groups.lines().map(|line| if line.is_empty() { line.to_owned() } else { format!("  {line}") });
+        let head = text(path).split_once("\nspec:\n").unwrap().0.to_owned();
+        let whole = format!("{head}\nspec:\n  groups:\n{}\n", indented.collect::<Vec<_>>().join("\n"));
+        std::fs::write(deploy().join(path), whole).unwrap();
+    }
+    let rule = yaml(path);
+    assert_eq!(
+        (&rule["kind"], &rule["spec"]),
+        (&"PrometheusRule".into(), &yaml("prometheus/alerts.yml")),
+        "see {path}"
+    );
+    let monitor = yaml("kubernetes/components/service-monitor/service-monitor.yaml");
+    let label = "/metadata/labels/release";
+    assert!(rule.pointer(label).is_some_and(Value::is_string), "no Prometheus would take it");
+    assert_eq!(rule.pointer(label), monitor.pointer(label), "one patch for both");
+}
+
+#[test]
+fn promtool_accepts_the_alerts_and_each_case_of_theirs() {
+    let Some(promtool) = find("promtool", "apt-get install prometheus") else { return };
+    for arguments in [["check", "rules", "alerts.yml"], ["test", "rules", "alerts.test.yml"]] {
+        let mut command = std::process::Command::new(&promtool);
+        let said = command.args(arguments).current_dir(deploy().join("prometheus")).output().unwrap();
+        let text = String::from_utf8_lossy(&said.stdout).into_owned() + &String::from_utf8_lossy(&said.stderr);
+        assert!(said.status.success() && text.contains("SUCCESS"), "promtool {}: {text}", arguments.join(" "));
+    }
 }
 
 #[test]

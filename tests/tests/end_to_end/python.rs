@@ -9,7 +9,7 @@ fn a_producer_in_python_that_knows_only_the_wire_contract_sees_the_hand_over() {
     run(async {
         let sdk = match python_sdk().await {
             Ok(sdk) => sdk,
-            Err(skipped) => return skipped.say("the producer in Python"),
+            Err(skipped) => return skipped.say(),
         };
         let scene = Scene::on(shared().await);
         let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());

@@ -75,7 +75,7 @@ async fn afterwards() -> Option<&'static Afterwards> {
         match python_sdk().await {
             Ok(sdk) => Some(Box::pin(happen(&sdk)).await),
             Err(skipped) => {
-                skipped.say("the adapter in Python");
+                skipped.say();
                 None
             }
         }

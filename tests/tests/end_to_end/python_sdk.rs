@@ -9,6 +9,8 @@ use interlock_settings::Settings;
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
 
+use crate::skipped::skipped;
+
 /// The packages that pip installs: each with its version and the SHA-256 of each of its files.
 const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python/requirements.txt");
 
@@ -16,10 +18,12 @@ const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python/requirem
 pub struct Skipped(String);
 
 impl Skipped {
-    /// Prints the reason, in the test's own output and on stderr.
-    pub fn say(&self, what: &str) {
-        println!("SKIPPED: {}", self.0);
-        eprintln!("SKIPPED {what}: {}", self.0);
+    /// Says why the test is skipped.
+    ///
+    /// # Panics
+    /// If Python is required here.
+    pub fn say(&self) {
+        skipped("python-sdk", &self.0);
     }
 }
 

@@ -20,11 +20,12 @@ use uuid::Uuid;
 use crate::applied_log::{of_account, registrations};
 use crate::events::{Customer, assigned, unassigned};
 use crate::scene::{Scene, number};
+use crate::scraped::metrics_at;
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::{until, until_true};
 
-/// The latency of each target: so long that several requests are in flight at any time.
-const LATENCY_MS: u64 = 100;
+/// The latency of each target: so long that several requests are in flight at any time, and that a pool is seen to wait for its own.
+const LATENCY_MS: u64 = 150;
 /// Pairs of customers that hand numbers to and fro, all at the same time.
 const PAIRS: usize = 4;
 /// The time limit of a draining worker.
@@ -97,13 +98,23 @@ async fn until_ready(worker: &WorkerProcess) {
     until("the worker to be ready", ready).await;
 }
 
-/// Starts a new pool. When it is ready, drains the oldest one, as in a deployment. Returns whether the old pool was seen to report the
-/// drain: one with nothing in flight ends at once.
+/// Whether a worker runs an activity: of these tests' workloads, a call to a target takes the longest by far.
+async fn calls_in_flight(url: &str) -> bool {
+    let text = metrics_at(&format!("{url}/metrics")).await.unwrap_or_default();
+    let used = text.lines().filter(|line| {
+        line.starts_with("temporal_worker_task_slots_used{") && line.contains("worker_type=\"ActivityWorker\"")
+    });
+    used.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() > 0.0
+}
+
+/// Starts a new pool. When it is ready, drains the oldest one, as in a deployment, while that one calls a target. Returns whether it was
+/// seen to report the drain: the call may have ended first.
 async fn replace_the_oldest(platform: &mut LocalPlatform) -> bool {
     platform.start_worker_process(Workload::All).await.unwrap();
     until_ready(platform.worker_processes.last().unwrap()).await;
     let mut oldest = platform.worker_processes.remove(0);
     let url = oldest.health_url().unwrap();
+    until("a call of the oldest pool", || async { calls_in_flight(&url).await.then_some(()) }).await;
     oldest.ask_to_drain().unwrap();
     let drains = || async {
         let Some((status, said)) = probe(&url, "/readyz").await else { return Some(false) };

@@ -10,6 +10,7 @@ use interlock_domain::limits::EntityLimits;
 use interlock_operations::inspection::InspectionError;
 use interlock_workflows::names;
 use serde_json::Value;
+use tonic::Code;
 use uuid::Uuid;
 
 use crate::applied_log;
@@ -52,14 +53,26 @@ impl<'a> Scene<'a> {
         Customer { id: format!("{name}-{}", next()), imsi: imsi() }
     }
 
-    /// Signals an event to its customer's entity, as any producer may (signal-with-start). Returns the order that it makes.
+    /// Signals an event to its customer's entity, as any producer may (signal-with-start): again while the server does not answer.
+    /// Returns the order that it makes.
     pub async fn submit(&self, event: &Value) -> OrderId {
         let read = Event::from_value(event, usize::MAX).unwrap();
         let entities = &self.bed.platform.installation.entities;
         let entity = entities.customer(&self.tenant, &read.subject);
         // Another request id each time, so that the server does not drop the duplicates.
         let request_id = Uuid::new_v4().to_string();
-        entities.signal_with_start(&entity, names::SUBMIT, &stamped(event), &request_id).await.unwrap();
+        let stamped = stamped(event);
+        let accepted = || async {
+            let answer = entities.signal_with_start(&entity, names::SUBMIT, &stamped, &request_id).await;
+            match answer {
+                Err(error) if error.status().is_some_and(|status| status.code() == Code::Unavailable) => None,
+                answer => {
+                    answer.unwrap();
+                    Some(())
+                }
+            }
+        };
+        until("the server to accept an event", accepted).await;
         self.bed.platform.installation.catalog.order_id(&self.tenant, &read)
     }
 

@@ -13,7 +13,7 @@ use crate::testbed::{Testbed, Wanted, run};
 const ROUNDS: u32 = 4;
 
 /// The value of a metric with these labels, in any order.
-fn value(text: &str, name: &str, labels: &[&str]) -> Option<f64> {
+pub fn value(text: &str, name: &str, labels: &[&str]) -> Option<f64> {
     let is_it = |line: &&str| {
         line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{') && labels.iter().all(|it| rest.contains(it)))
     };
@@ -57,6 +57,15 @@ fn counters_whose_first_increase_raises_an_alert_start_at_0() {
             let full = value(text, "interlock_events_rejected_total", &["code=\"backlog_full\"", at]);
             assert_eq!(full.map(|count| count.to_string()).as_deref(), Some("0"), "{text}");
         }
+        for (name, labels) in [
+            ("interlock_lease_differences_total", ["outcome=\"found\"", "difference=\"held_twice\""].as_slice()),
+            ("interlock_alerts_raised_total", &["cause=\"resource_held_twice\""]),
+            ("interlock_steps_attempted_total", &["target=\"hss\"", "outcome=\"throttled\""]),
+            ("interlock_orders_ended_total", &["state=\"partial\"", "tenant_plan=\"enterprise\""]),
+        ] {
+            let count = value(worker, name, labels).map(|count| count.to_string());
+            assert_eq!(count.as_deref(), Some("0"), "{name}: {worker}");
+        }
         let unknown = value(gateway, "interlock_events_ingested_total", &["outcome=\"unknown\""]);
         assert_eq!(unknown.map(|count| count.to_string()).as_deref(), Some("0"), "{gateway}");
     });
@@ -82,7 +91,8 @@ fn what_is_replayed_is_not_counted_again() {
         let misses: f64 = misses.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum();
         assert!(misses > 10.0, "almost nothing was replayed: {misses}");
         let counted = |name: &str, label: &str| value(&text, name, &[label]).unwrap_or_default();
-        let completed = counted("interlock_orders_ended_total", "state=\"completed\"");
+        let of_plan = ["state=\"completed\"", "tenant_plan=\"free\""];
+        let completed = value(&text, "interlock_orders_ended_total", &of_plan).unwrap_or_default();
         let granted = counted("interlock_lease_grant_latency_seconds_count", "resource_kind=\"msisdn\"");
         let handed_over = counted("interlock_hand_over_latency_seconds_count", "resource_kind=\"msisdn\"");
         let counted = [completed, granted, handed_over].map(|count| count.to_string());

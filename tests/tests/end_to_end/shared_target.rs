@@ -40,7 +40,7 @@ fn a_quiet_tenant_has_its_share_of_a_target_beside_a_noisy_one() {
 }
 
 #[test]
-fn without_fairness_a_quiet_tenant_would_wait_for_the_noisy_one() {
+fn without_fairness_a_quiet_tenant_would_wait_for_the_noisy_one_on_an_embedded_server() {
     run(async {
         let unfair = Wanted { dynamic_config: vec![("matching.enableFairness", "false")], ..wanted(slow) };
         let bed = Testbed::start("target-unshared", unfair).await;

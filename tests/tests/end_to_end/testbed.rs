@@ -1,19 +1,21 @@
 //! The environment of the tests: a Temporal server, workers, a gateway and sandbox targets in this process.
 
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use interlock_adapters::sandbox::{self, Sandbox, SandboxOptions};
-use interlock_adapters::{AdapterKind, TargetSettings};
+use interlock_adapters::secret::InFile;
+use interlock_adapters::{AdapterKind, Secret, TargetSettings};
 use interlock_coordinator::local::{LocalOptions, LocalPlatform, RunningServer, WorkerHosting};
 use interlock_domain::catalog::REFERENCE_TEXT;
 use interlock_domain::limits::EntityLimits;
 use interlock_domain::routing::{ShardCount, TenantSettings};
 use interlock_embedded_server::EmbeddedServerOptions;
-use interlock_settings::{LogFormat, LogSettings, Settings, SweepSettings};
+use interlock_settings::{CallbackSettings, LogFormat, LogSettings, Settings, SweepSettings};
 use interlock_worker_pools::Workload;
 use tokio::runtime::Runtime;
 use tokio::sync::{OnceCell, Semaphore};
@@ -33,12 +35,12 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 });
 static SHARED: OnceCell<Testbed> = OnceCell::const_new();
 
-/// How many tests run at the same time: as many as cargo runs (`.cargo/config.toml`).
-const AT_A_TIME: u32 = 4;
-/// The places that a large test takes: one other test runs beside it.
-const PLACES_OF_A_LARGE_TEST: u32 = AT_A_TIME - 1;
-/// The places for tests. First come, first served.
-static PLACES: Semaphore = Semaphore::const_new(AT_A_TIME as usize);
+/// How many usual tests run at the same time. Cargo has more threads (`.cargo/config.toml`), on which further tests wait.
+const AT_A_TIME: usize = 4;
+/// The places for usual tests. First come, first served.
+static PLACES: Semaphore = Semaphore::const_new(AT_A_TIME);
+/// The place for the large test that runs beside them. Two would be too slow for their limits.
+static LARGE: Semaphore = Semaphore::const_new(1);
 
 /// Runs a test together with others.
 pub fn run<T>(test: impl Future<Output = T>) -> T {
@@ -52,10 +54,10 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
     })
 }
 
-/// Runs a test that needs most of the machine: at most one other test runs beside it, since more would be too slow for their limits.
+/// Runs a test that needs most of the machine: no other large one runs beside it.
 pub fn run_large<T>(test: impl Future<Output = T>) -> T {
     RUNTIME.block_on(async {
-        let _places = PLACES.acquire_many(PLACES_OF_A_LARGE_TEST).await.expect("never closed");
+        let _place = LARGE.acquire().await.expect("never closed");
         test.await
     })
 }
@@ -102,6 +104,8 @@ pub struct Wanted {
     pub workers_per_queue: Option<usize>,
     /// The number of entities that the workers of this process cache. `None`: the default.
     pub cached_entities_max: Option<usize>,
+    /// Targets can report the end of a job at the gateway.
+    pub callbacks: bool,
     /// The URL for alerts.
     pub alerts_to: Option<String>,
     /// Other changes of the settings.
@@ -112,6 +116,8 @@ pub struct Wanted {
     pub leases_may_differ: bool,
     /// Settings of the server that differ from those of an embedded one, as key and JSON value. The server is an embedded one then.
     pub dynamic_config: Vec<(&'static str, &'static str)>,
+    /// The server, if the test starts one itself.
+    pub running_server: Option<RunningServer>,
     /// The server is an embedded one in every case: the test kills it, or reads its file. A file or settings of the server imply it.
     pub embedded_server: bool,
 }
@@ -136,7 +142,8 @@ pub struct Testbed {
 
 impl Testbed {
     /// Starts one. `name` is the name of its server's log, in cargo's directory for temporary files.
-    pub async fn start(name: &str, wanted: Wanted) -> Self {
+    pub async fn start(name: &str, mut wanted: Wanted) -> Self {
+        let running_server = server_for(name, &mut wanted);
         let hss = sandbox::hss(SandboxOptions::default()).await.unwrap();
         let crm = sandbox::crm(SandboxOptions::default()).await.unwrap();
         let sms = sandbox::sms(SandboxOptions::default()).await.unwrap();
@@ -165,6 +172,7 @@ impl Testbed {
         options.sandboxes = false;
         options.settings.limits = wanted.limits;
         options.settings.sweep = wanted.sweep.unwrap_or_default();
+        take_callbacks_if(wanted.callbacks, name, &mut options);
         options.settings.alerts.webhook = wanted.alerts_to.map(|url| url.parse().unwrap());
         options.settings.log = LogSettings { level: "info".to_owned(), format: LogFormat::Text };
         let workers_per_queue = wanted.workers_per_queue.and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN);
@@ -178,8 +186,7 @@ impl Testbed {
         let catalog = catalog(wanted.realm_of_numbers) + &wanted.more_events;
         options.catalog.clone_from(&catalog);
         options.leases = !wanted.without_leases;
-        let needs_embedded = wanted.embedded_server || wanted.db_file.is_some() || !wanted.dynamic_config.is_empty();
-        options.running_server = if needs_embedded { None } else { RunningServer::for_tests(name) };
+        options.running_server = running_server;
         options.server = server_options(name, wanted.db_file);
         let dynamic_config = wanted.dynamic_config.into_iter();
         options.server.dynamic_config = dynamic_config.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
@@ -242,9 +249,50 @@ impl Testbed {
     }
 }
 
+/// The key of the tokens of call backs.
+pub const CALLBACK_KEY: &str = "a key of thirty-two bytes or more";
+
+/// Has the gateway listen at an address that is known beforehand, and the JSON targets get URLs there, if that is wanted.
+fn take_callbacks_if(wanted: bool, name: &str, options: &mut LocalOptions) {
+    if !wanted {
+        return;
+    }
+    let free = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    options.gateway = free;
+    let url = format!("http://{free}").parse().unwrap();
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("callback-key-{name}"));
+    std::fs::write(&file, CALLBACK_KEY).unwrap();
+    options.settings.callbacks = Some(CallbackSettings { url, keys: vec![Secret::File(InFile { file })] });
+    for settings in options.settings.targets.values_mut() {
+        settings.callbacks = settings.adapter == AdapterKind::Json;
+    }
+}
+
 /// A name that no earlier run on the same server has used.
 pub fn unique(name: &str) -> String {
     format!("{name}-{:08x}", fastrand::u32(..))
+}
+
+/// The server for a test that runs already: one of its own, or the one that the environment names. `None`: an embedded one.
+///
+/// # Panics
+/// If the test needs an embedded one, and does not say so by its name.
+fn server_for(name: &str, wanted: &mut Wanted) -> Option<RunningServer> {
+    let needs_embedded = wanted.embedded_server || wanted.db_file.is_some() || !wanted.dynamic_config.is_empty();
+    if needs_embedded {
+        check_name();
+    }
+    let of_test = wanted.running_server.take();
+    of_test.or_else(|| RunningServer::for_tests(name).filter(|_| !needs_embedded))
+}
+
+/// Checks that a test that needs an embedded server says so by its name, which is the name of its thread.
+fn check_name() {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or_default();
+    // With one test thread, it is the main one.
+    let says_so = name.contains("embedded") || name == "main";
+    assert!(says_so, "'{name}' needs an embedded server, and must say so by its name");
 }
 
 fn server_options(name: &str, db_file: Option<PathBuf>) -> EmbeddedServerOptions {

@@ -1,35 +1,30 @@
 //! Events that need no turn.
 
-use std::time::Duration;
-
 use interlock_adapters::sandbox::{Action, Applied, Effect, Pattern, Rule};
 
-use crate::applied_log::applied_at_ms;
 use crate::events::{assigned, quota_exceeded, unassigned};
 use crate::scene::{Scene, number, write_that_releases};
-use crate::testbed::{run, shared};
+use crate::testbed::{Testbed, run, shared};
 use crate::waiting::until_true;
 
 /// The number of events that are sent at once.
 const MANY: usize = 30;
-/// The latency of the SMS gateway.
-const EACH: Duration = Duration::from_secs(2);
-
 fn sent_to(log: Vec<Applied>, number: &str) -> Vec<Applied> {
     log.into_iter()
         .filter(|entry| matches!(&entry.effect, Effect::SmsSent { msisdn, .. } if msisdn == number))
         .collect()
 }
 
-fn slow_sms_to(number: &str) -> Rule {
-    let pattern = Pattern { body_contains: Some(number.to_owned()), ..Pattern::default() };
-    Rule::always(pattern, Action::Delay { ms: EACH.as_millis().try_into().unwrap() })
+/// Each text was asked for once: none of the requests that gathered was a repeated one.
+fn received_once_each(bed: &Testbed, number: &str) {
+    let of_number = bed.sms.received().into_iter().filter(|request| request.body.contains(number));
+    assert_eq!(of_number.count(), MANY);
 }
 
-/// All of them were in flight at once: the last was applied before two could have been done one after the other.
-fn were_side_by_side(sent: &[Applied]) {
-    let spread_ms = applied_at_ms(&sent[sent.len() - 1]) - applied_at_ms(&sent[0]);
-    assert!(u128::try_from(spread_ms).unwrap() < EACH.as_millis(), "spread over {spread_ms} ms");
+/// The SMS gateway applies no text to a number before all of them are in flight at once.
+fn sms_only_side_by_side_to(number: &str) -> Rule {
+    let pattern = Pattern { body_contains: Some(number.to_owned()), ..Pattern::default() };
+    Rule::always(pattern, Action::Gather { requests: MANY })
 }
 
 #[test]
@@ -37,13 +32,13 @@ fn events_without_order_run_side_by_side_past_the_entity() {
     run(async {
         let scene = Scene::on(shared().await);
         let (customer, number) = (scene.customer("A"), number());
-        scene.bed.sms.add_rule(slow_sms_to(&number));
+        scene.bed.sms.add_rule(sms_only_side_by_side_to(&number));
         for _ in 0..MANY {
             let taken = scene.bed.platform.submit(&scene.tenant, quota_exceeded(&customer, &number)).await;
             assert_eq!(taken.status.as_str(), "accepted", "{taken:?}");
         }
         until_true("all texts", || sent_to(scene.bed.sms.log(), &number).len() == MANY).await;
-        were_side_by_side(&sent_to(scene.bed.sms.log(), &number));
+        received_once_each(scene.bed, &number);
     });
 }
 
@@ -52,7 +47,7 @@ fn events_without_order_that_reach_an_entity_run_side_by_side_and_wait_for_nothi
     run(async {
         let scene = Scene::on(shared().await);
         let (customer, other, number) = (scene.customer("A"), scene.customer("B"), number());
-        scene.bed.sms.add_rule(slow_sms_to(&number));
+        scene.bed.sms.add_rule(sms_only_side_by_side_to(&number));
         // An order of the same customer waits for a number all the time.
         scene.done(&assigned(&other, &number)).await;
         let waiting = scene.submit(&assigned(&customer, &number)).await;
@@ -61,7 +56,7 @@ fn events_without_order_that_reach_an_entity_run_side_by_side_and_wait_for_nothi
             scene.submit(&quota_exceeded(&customer, &number)).await;
         }
         until_true("all texts", || sent_to(scene.bed.sms.log(), &number).len() == MANY).await;
-        were_side_by_side(&sent_to(scene.bed.sms.log(), &number));
+        received_once_each(scene.bed, &number);
         assert_eq!(scene.registrations(&number), [format!("{}+", other.imsi)]);
         scene.bed.hss.add_rule(Rule::always(write_that_releases(&other), Action::Delay { ms: 100 }));
         scene.done(&unassigned(&other, &number)).await;

@@ -5,8 +5,12 @@ use std::time::{Duration, Instant};
 
 /// The time limit of a condition: much longer than needed, even on a busy machine.
 const LIMIT: Duration = Duration::from_mins(1);
-/// The pause between two checks.
+/// The pause between the first checks.
 const PAUSE: Duration = Duration::from_millis(25);
+/// The longest pause between two checks.
+const PAUSE_MAX: Duration = Duration::from_millis(250);
+/// A pause is this part of the time that has passed: most checks ask entities, and many waiting tests would keep the machine busy.
+const PART_OF_WAIT: u32 = 10;
 
 /// Checks repeatedly until there is an answer. `None` if there is none in time.
 pub async fn until_or_give_up<T, F, Looking>(look: F) -> Option<T>
@@ -17,7 +21,7 @@ where
     looked_for(LIMIT, PAUSE, look).await
 }
 
-/// The same within this limit, with this pause between two checks: many frequent checks are a load themselves.
+/// The same within this limit, with at least this pause between two checks: many frequent checks are a load themselves.
 pub async fn looked_for<T, F, Looking>(limit: Duration, pause: Duration, mut look: F) -> Option<T>
 where
     F: FnMut() -> Looking,
@@ -28,7 +32,8 @@ where
         if let Some(answer) = look().await {
             return Some(answer);
         }
-        tokio::time::sleep(pause).await;
+        let longer = (began.elapsed() / PART_OF_WAIT).min(PAUSE_MAX);
+        tokio::time::sleep(longer.max(pause)).await;
     }
     None
 }

@@ -7,7 +7,7 @@ fn capabilities(on_ambiguous: OnAmbiguous) -> Capabilities {
 }
 
 fn situation(attempt: u32, maybe_sent: bool, left: Option<Left>) -> Situation {
-    let left = left.map(|left| LeftBy { attempt: attempt - 1, left, next_at: Some(NOW) });
+    let left = left.map(|left| LeftBy { attempt: attempt - 1, left, next_at: Some(NOW), calls: None });
     Situation {
         attempt,
         maybe_sent,
@@ -47,7 +47,7 @@ fn an_attempt_after_a_clean_refusal_sends_at_once() {
 
 #[test]
 fn what_an_older_attempt_left_says_nothing_about_the_one_that_vanished_since() {
-    let stale = LeftBy { attempt: 1, left: Left::Settled, next_at: Some(NOW) };
+    let stale = LeftBy { attempt: 1, left: Left::Settled, next_at: Some(NOW), calls: None };
     let third = Situation { left: Some(stale), ..situation(3, false, None) };
     assert_eq!(first_move(&third, &capabilities(OnAmbiguous::Verify)), Move::Verify { wait_ms: 10_000 + 35_000 });
 }
@@ -78,7 +78,7 @@ fn an_attempt_of_which_the_server_does_not_say_when_it_was_scheduled_settles_fir
 fn what_was_left_before_a_reset_is_not_taken_for_what_the_attempt_just_before_left() {
     // Attempt 1 was refused, attempt 2 sent, an operator reset the activity to number 1 meanwhile: the next one is number 2.
     let left_at = |next_at: Option<i64>| {
-        let refused = LeftBy { attempt: 1, left: Left::Settled, next_at: next_at.map(Timestamp) };
+        let refused = LeftBy { attempt: 1, left: Left::Settled, next_at: next_at.map(Timestamp), calls: None };
         Situation { left: Some(refused), ..situation(2, false, None) }
     };
     for next_at in [Some(NOW.0 - 15_000), Some(NOW.0 - 5_001), Some(NOW.0 + 5_001), None] {
@@ -167,7 +167,7 @@ fn a_refusal_leaves_nothing_on_its_way_and_keeps_the_targets_own_delay() {
     let (retry_after_ms, detail) = (Some(7_000), String::new());
     for refusal in [
         Outcome::Throttled { retry_after_ms, detail: detail.clone() },
-        Outcome::Unavailable { retry_after_ms, detail: detail.clone() },
+        Outcome::Unavailable { retry_after_ms, cause: None, detail: detail.clone() },
     ] {
         assert_eq!(
             after_call(refusal.clone(), &capabilities(OnAmbiguous::Verify), NOW),
@@ -179,6 +179,71 @@ fn a_refusal_leaves_nothing_on_its_way_and_keeps_the_targets_own_delay() {
         after_call(away.clone(), &capabilities(OnAmbiguous::Verify), NOW),
         AfterCall::Retry { left: Left::Settled, wait: Wait::Pause, outcome: away }
     );
+}
+
+#[test]
+fn while_the_target_works_on_a_job_it_is_asked_and_nothing_is_sent() {
+    let caps = capabilities(OnAmbiguous::Verify);
+    let outcome =
+        |poll_after_ms| Outcome::Accepted { job: "17".to_owned(), poll_after_ms, detail: "queued".to_owned() };
+    let left = Left::Accepted { since: NOW };
+    let waits = |ms| Wait::AskedFor(ms);
+    for (poll_after_ms, wait) in [(Some(700), waits(700)), (None, waits(POLL_AFTER_MS))] {
+        let outcome = outcome(poll_after_ms);
+        assert_eq!(after_call(outcome.clone(), &caps, NOW), AfterCall::Retry { left, wait, outcome });
+    }
+    let next = situation(2, false, Some(left));
+    assert_eq!(first_move(&next, &caps), Move::Poll { since: NOW });
+    let expired = Situation { expires_at: Some(NOW), ..next };
+    assert_eq!(first_move(&expired, &caps), Move::Poll { since: NOW }, "the job may take effect all the same");
+    assert_eq!(not_let_through(&next, false), ("accepted", left), "the job is not forgotten");
+    let since = Timestamp(NOW.0 - 1);
+    let after = |answer| after_poll(answer, "17", since, &caps, NOW);
+    let running = JobAnswer::Running { poll_after_ms: Some(700), detail: "queued".to_owned() };
+    let left = Left::Accepted { since };
+    assert_eq!(after(running), AfterCall::Retry { left, wait: waits(700), outcome: outcome(Some(700)) });
+    let away = Outcome::unavailable("away");
+    assert_eq!(after(JobAnswer::NotTold(away.clone())), AfterCall::Retry { left, wait: Wait::Pause, outcome: away });
+    assert_eq!(after(JobAnswer::Ended(Outcome::Done)), AfterCall::Report(Outcome::Done));
+    let locked = Outcome::Transient { detail: "locked".to_owned() };
+    let again = AfterCall::Retry { left: Left::Settled, wait: Wait::Pause, outcome: locked.clone() };
+    assert_eq!(after(JobAnswer::Ended(locked)), again, "the job ended without an effect");
+    let AfterCall::Retry { left, .. } = after(JobAnswer::Unknown { detail: String::new() }) else { panic!("in doubt") };
+    assert_eq!(left, Left::MaybeSent { until: NOW }, "a job that the target forgot leaves its call in doubt");
+}
+
+#[test]
+fn a_job_is_asked_about_after_an_operators_reset_too_and_a_lost_one_is_found_by_reading_back() {
+    let left = Left::Accepted { since: NOW };
+    let known = situation(2, false, Some(left));
+    for later in [1, 2, 7] {
+        let reset = Situation { attempt: later, scheduled_at: NOW.plus_ms(60_000), ..known };
+        assert_eq!(
+            first_move(&reset, &capabilities(OnAmbiguous::Verify)),
+            Move::Poll { since: NOW },
+            "attempt {later}"
+        );
+        assert_eq!(not_let_through(&reset, false), ("accepted", left), "attempt {later}");
+    }
+    let without_details = Situation { left: None, ..situation(2, true, None) };
+    assert_eq!(first_move(&without_details, &capabilities(OnAmbiguous::Verify)), SETTLES);
+    let job = "17".to_owned();
+    assert_eq!(after_verification(ReadBack::Accepted { job: job.clone() }, true), AfterVerification::Poll { job });
+}
+
+#[test]
+fn a_job_is_kept_beside_what_was_left_and_read_by_builds_before_jobs() {
+    let left = LeftBy { attempt: 2, left: Left::Accepted { since: NOW }, next_at: Some(NOW), calls: None };
+    let kept = LeftWithJob { left, job: Some("17".to_owned()) };
+    let written = serde_json::to_value(&kept).unwrap();
+    let expected = serde_json::json!({"attempt": 2, "left": "accepted", "since": NOW, "next_at": NOW, "job": "17"});
+    assert_eq!(written, expected);
+    assert_eq!(serde_json::from_value::<LeftWithJob>(written).unwrap(), kept);
+    let plain = LeftBy { left: Left::Settled, ..left };
+    let of_before = serde_json::to_value(plain).unwrap();
+    assert_eq!(serde_json::from_value::<LeftWithJob>(of_before).unwrap(), LeftWithJob { left: plain, job: None });
+    let without_job = serde_json::to_value(LeftWithJob { left: plain, job: None }).unwrap();
+    assert_eq!(serde_json::from_value::<LeftBy>(without_job).unwrap(), plain);
 }
 
 #[test]
@@ -250,7 +315,45 @@ fn a_call_without_an_outcome_expired_only_where_it_had_a_limit_and_nothing_is_in
         assert_eq!(of_unanswered(settled, true), expired());
         assert!(matches!(of_unanswered(settled, false), Outcome::Ambiguous { .. }));
     }
-    for doubtful in [Unanswered::Failed("ambiguous"), Unanswered::Failed("settling"), Unanswered::Vanished] {
+    for doubtful in [
+        Unanswered::Failed("ambiguous"),
+        Unanswered::Failed("settling"),
+        Unanswered::Vanished,
+        Unanswered::Unreadable("missing field `class`"),
+        Unanswered::Cancelled,
+    ] {
         assert!(matches!(of_unanswered(doubtful, true), Outcome::Ambiguous { .. }));
+    }
+}
+
+#[test]
+fn attempts_that_said_nothing_count_as_one_call_each() {
+    let left = |attempt, calls| Some(LeftBy { attempt, left: Left::Settled, next_at: None, calls });
+    assert_eq!((calls_before(1, None), calls_before(4, None)), (0, 3));
+    assert_eq!(calls_before(4, left(3, Some(2))), 2, "one of the three attempts only read back");
+    assert_eq!(calls_before(5, left(3, Some(2))), 3, "attempt 4 died before it could say anything");
+    assert_eq!(calls_before(4, left(3, None)), 3, "an earlier build does not count");
+    assert_eq!(calls_before(1, left(3, Some(2))), 2, "an operator reset the activity, and its numbers began again");
+    assert_eq!((calls_so_far(1, false, None), calls_so_far(1, true, None)), (0, 1));
+    assert_eq!(calls_so_far(4, true, left(3, Some(2))), 3);
+    assert_eq!(calls_so_far(4, true, left(4, Some(2))), 2, "it has said what it sent");
+}
+
+#[test]
+fn each_way_in_which_a_worker_answers_badly_has_a_sentence_of_its_own() {
+    let all = [
+        Unanswered::Failed("ValueError"),
+        Unanswered::Failed(""),
+        Unanswered::Unreadable("missing field `class`"),
+        Unanswered::Unreadable("unknown variant `doen`"),
+        Unanswered::Cancelled,
+        Unanswered::NeverAttempted,
+        Unanswered::Vanished,
+    ];
+    let said: std::collections::BTreeSet<String> =
+        all.iter().map(|how| of_unanswered(*how, false).detail().unwrap().to_owned()).collect();
+    assert_eq!(said.len(), all.len(), "{said:#?}");
+    for part in ["'ValueError'", "missing field `class`", "unknown variant `doen`", "provision.md"] {
+        assert!(said.iter().any(|sentence| sentence.contains(part)), "{part}: {said:#?}");
     }
 }

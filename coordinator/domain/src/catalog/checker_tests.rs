@@ -403,3 +403,8 @@ proptest::proptest! {
         let _ = Catalog::parse(&format!("{before}{put}{after}"));
     }
 }
+
+#[test]
+fn a_kind_that_could_not_be_told_from_the_id_of_a_resource_is_a_fault() {
+    assert!(faults("[resources.\"ip/v4\"]\n").contains(&(1, "bad_name")));
+}

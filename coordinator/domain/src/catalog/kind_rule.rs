@@ -85,6 +85,10 @@ pub(super) fn read_all(root: &mut Section<'_>, faults: &mut Faults<'_>) -> BTree
         let kind = name.parse().map_err(|fault| {
             faults.add(&entry.spot, ErrorCode::BadName, format!("'{name}' is not a valid resource kind: {fault}."));
         });
+        if name.contains('/') {
+            let message = format!("'{name}' is not a valid resource kind: '/' stands between a kind and an id.");
+            faults.add(&entry.spot, ErrorCode::BadName, message);
+        }
         let rule = KindRule::read(&entry, faults);
         if let (Ok(kind), Some(rule)) = (kind, rule) {
             kinds.insert(kind, rule);

@@ -10,10 +10,10 @@ use super::amendment::{fixed_arguments, target_identity_arguments};
 use super::event_rule::{Body, EventRule, OrderRule, Ordering, StepRule, step_name};
 use super::pattern::Pattern;
 use super::step_order::indices_after;
-use super::template::{Facts, FieldPath, render_fields};
+use super::template::{Facts, FieldPath, Template, render_fields};
 use crate::error_code::ErrorCode;
 use crate::event::{Event, ROLE_ATTRIBUTE};
-use crate::ids::{CustomerId, OrderId, ResourceId, Role, TargetId, TenantId, Timestamp};
+use crate::ids::{CustomerId, OrderId, PART_BYTES_MAX, ResourceId, Role, TargetId, TenantId, Timestamp};
 use crate::limits::EntityLimits;
 use crate::order::{Claim, ClaimMode, Plan, PlannedStep, Rejection};
 
@@ -204,16 +204,8 @@ impl Claims {
             claims.all.push(Claim {
                 mode: claim.mode,
                 release_when: claim.release_when,
-                target_identity: claim
-                    .target_identity
-                    .as_ref()
-                    .map(|target_identity| target_identity.render(facts))
-                    .transpose()?,
-                target_identity_after: claim
-                    .target_identity_after
-                    .as_ref()
-                    .map(|target_identity| target_identity.render(facts))
-                    .transpose()?,
+                target_identity: identity(claim.target_identity.as_ref(), facts)?,
+                target_identity_after: identity(claim.target_identity_after.as_ref(), facts)?,
                 policy: catalog.policy(resource.kind(), context.targets, context.limits),
                 resource,
             });
@@ -226,8 +218,7 @@ impl Claims {
                 if !claim.resource.holds(resource.kind()) || !taken.insert(resource.clone()) {
                     continue;
                 }
-                let named =
-                    claim.target_identity.as_ref().map(|target_identity| target_identity.render(facts)).transpose()?;
+                let named = identity(claim.target_identity.as_ref(), facts)?;
                 claims.held.push(resource.clone());
                 claims.all.push(Claim {
                     resource: resource.clone(),
@@ -246,6 +237,16 @@ impl Claims {
     fn held_of<'a>(&'a self, pattern: &'a Pattern) -> impl Iterator<Item = &'a ResourceId> {
         self.held.iter().filter(|resource| pattern.holds(resource.kind()))
     }
+}
+
+/// The name under which the targets know the claimant. It is as short as an id: each ticket in a queue has one.
+fn identity(template: Option<&Template>, facts: &Facts<'_>) -> Result<Option<String>, Rejection> {
+    let Some(name) = template.map(|template| template.render(facts)).transpose()? else { return Ok(None) };
+    if name.len() > PART_BYTES_MAX {
+        let detail = format!("The party of a claim has {} bytes; the limit is {PART_BYTES_MAX}.", name.len());
+        return Err(Rejection::new(ErrorCode::InvalidData, detail));
+    }
+    Ok(Some(name))
 }
 
 fn planned_steps(

@@ -77,6 +77,7 @@ impl Customer {
         self.attributes_registered = answer.attributes_registered;
         let batch: Vec<_> = self.inbox.drain(..count.min(self.inbox.len())).collect();
         let mut answers = answer.admitted.into_iter();
+        let mut left = Vec::new();
         for waiting in batch {
             self.weight_bytes = self.weight_bytes.saturating_sub(waiting.event.bytes);
             match answers.next() {
@@ -89,14 +90,23 @@ impl Customer {
                 Some(Admitted::Rejected { rejection }) => {
                     self.reject(now, Some(&waiting.key.order), Some(&waiting.event), &rejection);
                 }
-                // The answer is too short for its batch: the rest of the batch is admitted again.
-                None => {
-                    self.weight_bytes += waiting.event.bytes;
-                    self.inbox.push_front(waiting);
-                }
+                // The plans of the rest of the batch are too large for one answer: it is admitted again.
+                None => left.push(waiting),
             }
         }
+        self.leave_for_the_next(left);
         self.hear_early_notices(now);
+    }
+
+    /// Puts events of a batch back into the inbox, in their order among those that have come since.
+    fn leave_for_the_next(&mut self, left: Vec<EventToAdmit>) {
+        if left.is_empty() {
+            return;
+        }
+        let bytes: usize = left.iter().map(|waiting| waiting.event.bytes).fold(0, usize::saturating_add);
+        self.weight_bytes = self.weight_bytes.saturating_add(bytes);
+        self.inbox.extend(left);
+        self.inbox.make_contiguous().sort_by(|one, other| one.key.cmp(&other.key));
     }
 
     /// Opens the order of an admitted event.
@@ -112,8 +122,8 @@ impl Customer {
         }
         let weight_bytes = weight(&plan).unwrap_or(event.bytes);
         // A plan is larger than its event: an event that was accepted may still be too large.
-        let is_too_much = self.weight_bytes + weight_bytes > self.limits.state_bytes_max;
-        self.weight_bytes += weight_bytes;
+        self.weight_bytes = self.weight_bytes.saturating_add(weight_bytes);
+        let is_too_much = self.weight_bytes > self.limits.state_bytes_max;
         let claims = plan.claims.into_iter().map(|claim| OrderClaim {
             ticket: if answers.iter().any(|(resource, _)| *resource == claim.resource) {
                 TicketState::Out
@@ -121,6 +131,7 @@ impl Customer {
                 TicketState::None
             },
             state: ClaimState::Open,
+            superseded_own_assign: false,
             claim,
         });
         let steps = plan.steps.into_iter().map(|planned| OrderStep::open(planned, after_reset, now));

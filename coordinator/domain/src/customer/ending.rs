@@ -31,7 +31,31 @@ impl Customer {
             }
         }
         for (id, resource) in moot {
+            self.note_superseding_release(&id, &resource);
             self.supersede_claim(&id, &resource);
+        }
+    }
+
+    /// Marks the younger releases for which an assign is superseded: if they find nothing to release, that is why.
+    fn note_superseding_release(&mut self, assign: &OrderId, resource: &ResourceId) {
+        let Some(order) = self.orders.get(assign) else { return };
+        if order.claim_on(resource).is_none_or(|claim| claim.claim.mode != ClaimMode::Assign) {
+            return;
+        }
+        let key = order.key.clone();
+        let settled = self.settled.get(resource).cloned();
+        let youngest_begun = self.youngest_begun().get(resource).map(|key| (*key).clone());
+        let has_lease = self.leases.contains_key(resource);
+        for order in self.orders.values_mut().filter(|order| order.key > key && order.ending.is_none()) {
+            let is_cause = Some(&order.key) == settled.as_ref() || Some(&order.key) == youngest_begun.as_ref();
+            for claim in order.claims.iter_mut().filter(|claim| claim.claim.resource == *resource) {
+                let is_cause = match claim.state {
+                    ClaimState::Open => is_cause || !has_lease,
+                    ClaimState::NotHolder => is_cause,
+                    ClaimState::Settled | ClaimState::Superseded => false,
+                };
+                claim.superseded_own_assign |= is_cause && claim.claim.mode == ClaimMode::Release;
+            }
         }
     }
 
@@ -211,18 +235,20 @@ impl Customer {
 
     fn end_order(&mut self, now: Timestamp, id: &OrderId) {
         let Some(order) = self.orders.get(id) else { return };
-        let (state, code) = terminal_state(order);
+        let (state, code) = order.end_state();
+        // An order that was not cut short took effect, also where it turned out that it had nothing to release.
+        let took_effect = order.ending.is_none() || matches!(state, OrderState::Completed | OrderState::Partial);
         let open: Vec<usize> =
             (0..order.claims.len()).filter(|index| order.claims[*index].state == ClaimState::Open).collect();
         for index in open {
-            self.settle_claim(now, id, index, matches!(state, OrderState::Completed | OrderState::Partial));
+            self.settle_claim(now, id, index, took_effect);
         }
         let Some(order) = self.orders.remove(id) else { return };
         self.abandon_after_reset(&order);
         let claims = order.claims.iter().map(|claim| self.claim_view(claim)).collect();
         self.withdraw(&order);
         self.weight_bytes = self.weight_bytes.saturating_sub(order.weight_bytes);
-        if order.claims.is_empty() && matches!(state, OrderState::Completed | OrderState::Partial) {
+        if order.claims.is_empty() && took_effect {
             self.remember_applied(order.event_type.clone(), order.key.clone());
         }
         let rejected = match &order.ending {
@@ -232,10 +258,9 @@ impl Customer {
         };
         self.observe_end(state, rejected.filter(|_| state == OrderState::Rejected));
         if state == OrderState::Rejected {
-            self.counts.rejected += 1;
-            self.counts.backlog_full += u64::from(order.ending == Some(Ending::BacklogFull));
+            self.counts.count_rejected(order.ending == Some(Ending::BacklogFull));
         } else {
-            self.counts.ended += 1;
+            self.counts.ended = self.counts.ended.saturating_add(1);
         }
         self.remember(now, &order, state);
         if let Some(remembered) = self.remembered.back_mut() {
@@ -252,6 +277,7 @@ impl Customer {
             by: None,
             steps: order.steps.iter().map(step_view).collect(),
             claims,
+            parts_dropped: false,
         });
         self.changed();
     }
@@ -275,29 +301,5 @@ impl Order {
                 StepState::Skipped { code } => *code == ErrorCode::Person || *code == ErrorCode::NotHolder,
                 _ => false,
             })
-    }
-}
-
-/// How an order ended, and the reason code, if there is one.
-fn terminal_state(order: &Order) -> (OrderState, Option<String>) {
-    let done = order.steps.iter().any(|step| step.state == StepState::Done);
-    let skipped = order.steps.iter().find_map(|step| match &step.state {
-        StepState::Skipped { code } => Some(code.to_string()),
-        _ => None,
-    });
-    match &order.ending {
-        Some(Ending::Superseded) if done => (OrderState::Partial, Some(ErrorCode::Superseded.into())),
-        Some(Ending::Superseded) => (OrderState::Superseded, None),
-        Some(Ending::Aborted { code }) => (OrderState::Failed, Some(code.to_string())),
-        Some(Ending::Cancelled) if done || order.may_have_had_effect() => {
-            (OrderState::Failed, Some(ErrorCode::Cancelled.into()))
-        }
-        Some(Ending::Cancelled) => (OrderState::Cancelled, None),
-        Some(Ending::Expired) if done => (OrderState::Partial, Some(ErrorCode::Expired.into())),
-        Some(Ending::Expired) => (OrderState::Cancelled, Some(ErrorCode::Expired.into())),
-        Some(Ending::QueueFull { .. }) => (OrderState::Rejected, Some(ErrorCode::QueueFull.into())),
-        Some(Ending::BacklogFull) => (OrderState::Rejected, Some(ErrorCode::BacklogFull.into())),
-        None if skipped.is_some() => (OrderState::Partial, skipped),
-        None => (OrderState::Completed, None),
     }
 }

@@ -259,6 +259,7 @@ impl Customer {
             by: None,
             steps: Vec::new(),
             claims: Vec::new(),
+            parts_dropped: false,
         });
     }
 }

@@ -9,6 +9,7 @@ use super::{
 use crate::error_code::ErrorCode;
 use crate::event::Event;
 use crate::ids::{OrderId, Timestamp};
+use crate::kept_text::kept;
 use crate::limits::REMEMBERED_MS_MAX;
 use crate::order::{OrderKey, OrderState, PlannedStep, Rejection};
 use crate::recording::Edition;
@@ -19,18 +20,18 @@ impl Customer {
         let event = match event {
             Ok(event) => event,
             Err(rejection) => {
-                self.counts.accepted += 1;
+                self.counts.accepted = self.counts.accepted.saturating_add(1);
                 self.reject(now, None, None, &rejection);
                 return;
             }
         };
         self.begin_digests();
         let order = event.order_id(&self.me.tenant, event.half);
-        if self.knows(&order) {
-            self.counts.duplicates += 1;
+        if self.knows(&order, &event) {
+            self.counts.duplicates = self.counts.duplicates.saturating_add(1);
             return;
         }
-        self.counts.accepted += 1;
+        self.counts.accepted = self.counts.accepted.saturating_add(1);
         let place = Place::of(self.edition, now, &event);
         if let Err(rejection) = self.may_take(now, place.accepted_at, &event) {
             self.reject(now, Some(&order), Some(&event), &rejection);
@@ -38,7 +39,7 @@ impl Customer {
         }
         let key = OrderKey::of_edition(self.edition, event.time, event.sequence.as_deref(), place.tie_break, order)
             .arrived(self.counts.accepted);
-        self.weight_bytes += event.bytes;
+        self.weight_bytes = self.weight_bytes.saturating_add(event.bytes);
         let fixed = if let Local::Admitting(count) = self.local { count } else { 0 };
         let at = fixed + self.inbox.iter().skip(fixed).take_while(|waiting| waiting.key < key).count();
         let taken_at = (place.accepted_at != place.tie_break).then_some(place.accepted_at);
@@ -54,17 +55,55 @@ impl Customer {
         );
     }
 
-    /// Whether an order was accepted before.
-    fn knows(&self, order: &OrderId) -> bool {
+    /// The start argument names another entity: the workflow id decides, so that one wrong start does not block the customer for all
+    /// other producers.
+    pub(super) fn misidentified(&mut self, now: Timestamp, claimed: String) {
+        let claimed = kept(claimed);
+        let says = if claimed.is_empty() { "missing or empty".to_owned() } else { format!("'{claimed}'") };
+        self.misidentified = Some(claimed);
+        if self.edition < Edition::V0_2 {
+            return;
+        }
+        let me = &self.me;
+        let detail = format!(
+            "the entity was started with an argument that does not name it: {says}; by its workflow id it is {me}, \
+             which is what counts"
+        );
+        self.note(JournalEntry {
+            at: now,
+            key: None,
+            order: None,
+            event: None,
+            what: "start_argument".to_owned(),
+            code: Some(ErrorCode::IdentityMismatch.to_string()),
+            detail: Some(detail),
+            by: None,
+            steps: Vec::new(),
+            claims: Vec::new(),
+            parts_dropped: false,
+        });
+    }
+
+    /// Whether an order was accepted before. One that was rejected had no effect: an event with its id that says something else is taken.
+    fn knows(&self, order: &OrderId, event: &Event) -> bool {
+        let is_corrected = |remembered: &Remembered| match &remembered.rejected {
+            Some(content) => self.edition >= Edition::V0_2 && *content != event.content(),
+            None => false,
+        };
+        let last = self.remembered.iter().rev().find(|remembered| remembered.order == *order);
         self.orders.contains_key(order)
             || self.inbox.iter().any(|waiting| waiting.key.order == *order)
-            || self.remembered.iter().any(|remembered| remembered.order == *order)
+            || last.is_some_and(|remembered| !is_corrected(remembered))
             || (self.edition >= Edition::V0_2 && self.digests.contains(order))
     }
 
     /// Checks the limits and conditions on accepting an event.
     fn may_take(&mut self, now: Timestamp, accepted_at: Timestamp, event: &Event) -> Result<(), Rejection> {
-        if let Some(claimed) = &self.misidentified {
+        if let Some(workflow_id) = &self.foreign_id {
+            let detail = format!("the workflow id of this entity, '{workflow_id}', is not that of a customer");
+            return Err(Rejection::new(ErrorCode::IdentityMismatch, detail));
+        }
+        if let Some(claimed) = self.misidentified.as_ref().filter(|_| self.edition < Edition::V0_2) {
             let detail =
                 format!("this entity is {} by its workflow id, but its start argument says {claimed}", self.me);
             return Err(Rejection::new(ErrorCode::IdentityMismatch, detail));
@@ -96,7 +135,7 @@ impl Customer {
             let detail = format!("the customer has {open} open orders, which is the limit");
             return Err(Rejection::new(ErrorCode::BacklogFull, detail));
         }
-        if self.weight_bytes + event.bytes > self.limits.state_bytes_max {
+        if self.weight_bytes.saturating_add(event.bytes) > self.limits.state_bytes_max {
             let detail = format!("the customer's open orders reach the limit of {} bytes", self.limits.state_bytes_max);
             return Err(Rejection::new(ErrorCode::BacklogFull, detail));
         }
@@ -119,23 +158,26 @@ impl Customer {
         event: Option<&Event>,
         rejection: &Rejection,
     ) {
-        self.counts.rejected += 1;
-        self.counts.backlog_full += u64::from(rejection.code == ErrorCode::BacklogFull);
+        self.counts.count_rejected(rejection.code == ErrorCode::BacklogFull);
         self.observe_end(OrderState::Rejected, Some(rejection.code.clone()));
         if let Some(order) = order {
-            self.show_as_over(now, order.clone(), OrderState::Rejected);
+            self.show_as_over(now, order.clone(), OrderState::Rejected, event.map(Event::content));
         }
         self.note(JournalEntry {
             at: now,
             key: None,
             order: order.cloned(),
-            event: event.map(|event| (event.id.clone(), event.event_type.clone())),
+            event: match event {
+                Some(event) => Some((event.id.clone(), event.event_type.clone())),
+                None => rejection.event.clone(),
+            },
             what: OrderState::Rejected.as_str().to_owned(),
             code: Some(rejection.code.to_string()),
             detail: Some(rejection.detail.clone()),
             by: None,
             steps: Vec::new(),
             claims: Vec::new(),
+            parts_dropped: false,
         });
     }
 
@@ -146,12 +188,12 @@ impl Customer {
             self.begin_digests();
             self.digests.insert(now, &order.key.order, order.dating(), self.limits.order_digests_max);
         }
-        self.show_as_over(now, order.key.order.clone(), state);
+        self.show_as_over(now, order.key.order.clone(), state, None);
     }
 
-    /// Keeps an order that has ended for later queries.
-    fn show_as_over(&mut self, now: Timestamp, order: OrderId, state: OrderState) {
-        self.remembered.push_back(Remembered { order, state, at: now, action: None });
+    /// Keeps an order that has ended for later queries. `rejected` is the content of an event that was rejected before it claimed anything.
+    fn show_as_over(&mut self, now: Timestamp, order: OrderId, state: OrderState, rejected: Option<String>) {
+        self.remembered.push_back(Remembered { order, state, at: now, action: None, rejected });
         while self.remembered.len() > self.limits.remembered_orders_max {
             self.remembered.pop_front();
         }
@@ -201,6 +243,7 @@ impl OrderStep {
             planned,
             state: StepState::Open { earlier: EarlierCalls { maybe_sent: false, after_reset } },
             dispatches: 0,
+            calls: 0,
             by_hand: 0,
             amendments: 0,
             key_rule: KeyRule::default(),

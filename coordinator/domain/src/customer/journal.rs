@@ -37,6 +37,9 @@ pub struct JournalEntry {
     /// Its claims as they ended, for an order that ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<ClaimView>,
+    /// Whether its steps and claims were dropped because there were too many in all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub parts_dropped: bool,
 }
 
 wire_words! {
@@ -86,7 +89,7 @@ pub struct StepView {
     /// How it stands.
     #[cfg_attr(feature = "openapi", schema(value_type = StepStateName))]
     pub state: WireName<StepStateName>,
-    /// How often its call was scheduled.
+    /// How often its request was sent to the target, as far as is known.
     pub attempts: u32,
     /// The class of its last outcome, or the code with which it was skipped.
     pub outcome: Option<String>,

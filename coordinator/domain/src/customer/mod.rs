@@ -3,8 +3,8 @@
 //! The modules, in the order in which an event passes through them: [`intake`](self) accepts an event, `admission` has it
 //! planned, `claims` keeps the tickets, `grants` and `giving_back` keep the leases, `readiness` says what a step
 //! itself waits for and `turns` whose turn it is, `starting` starts it, `outcomes` handles its outcome, `abort` ends an
-//! order before it is done, `ending` closes orders, `actions` is what a person may do, `known`, `view`, `listing` and `why` answer
-//! questions, `visibility` is what lists of entities show.
+//! order before it is done, `ending` closes orders and `end_state` says how they ended, `actions` is what a person may do,
+//! `known`, `view`, `listing` and `why` answer questions, `visibility` is what lists of entities show.
 
 #[cfg(test)]
 mod tests;
@@ -14,6 +14,7 @@ mod actions;
 mod admission;
 mod claims;
 mod digests;
+mod end_state;
 mod ending;
 mod giving_back;
 mod grants;
@@ -25,6 +26,7 @@ mod keys;
 mod known;
 mod lease;
 mod listing;
+mod memory;
 mod notices;
 mod open_order;
 mod outcomes;
@@ -52,6 +54,7 @@ pub use journal::{ClaimStateName, ClaimView, JournalEntry, StepIdentity, StepSta
 pub use keys::KeyRule;
 pub use lease::{Lease, UnjudgedGrant};
 pub use listing::{ListedOrder, OrderFilter, OrderPage, PAGE_DEFAULT, PAGE_MAX};
+pub use memory::{OrderMemory, RememberedOrder};
 pub use open_order::*;
 pub use state::*;
 pub use step_state::{EarlierCalls, StepState};
@@ -67,6 +70,7 @@ use serde::{Deserialize, Serialize};
 use crate::error_code::ErrorCode;
 use crate::event::Event;
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, Timestamp};
+use crate::kept_text::kept;
 use crate::limits::EntityLimits;
 use crate::message::{ClaimAnswer, ProvisionRequest, Ticket, ToCustomer, ToResource};
 use crate::order::{ClaimMode, OrderKey, Plan, Rejection};
@@ -93,6 +97,17 @@ pub enum Input {
         step: usize,
         /// What became of it.
         outcome: Outcome,
+    },
+    /// The same, and the worker said how often the request was sent.
+    StepAnswered {
+        /// The order.
+        order: OrderId,
+        /// The step's index in it.
+        step: usize,
+        /// What became of it.
+        outcome: Outcome,
+        /// How often all attempts of the call sent the request.
+        calls: u32,
     },
     /// A step's call ended with a result that no worker returned: a person completed or failed it in Temporal.
     StepEndedByHand {
@@ -126,10 +141,16 @@ pub enum Input {
     WasReset,
     /// A new run starts: everything that was running must be started again.
     Resumed,
-    /// The workflow id and the start argument name different entities: every event is rejected.
+    /// The workflow id and the start argument name different entities: the workflow id decides, and the difference is noted. A run of
+    /// 0.1.0 rejects every event.
     Misidentified {
         /// What the start argument says.
         claimed: String,
+    },
+    /// The workflow id is not that of a customer: every event is rejected.
+    NoCustomer {
+        /// The workflow id.
+        workflow_id: String,
     },
 }
 
@@ -142,13 +163,15 @@ impl Input {
             Self::Admitted(_)
             | Self::Sent
             | Self::StepEnded { .. }
+            | Self::StepAnswered { .. }
             | Self::StepInterrupted { .. }
             | Self::Reassert { .. }
             | Self::SettleDifference { .. }
             | Self::StepEndedByHand { .. }
             | Self::WasReset
             | Self::Resumed
-            | Self::Misidentified { .. } => Cause::Other,
+            | Self::Misidentified { .. }
+            | Self::NoCustomer { .. } => Cause::Other,
         }
     }
 }
@@ -166,14 +189,16 @@ impl Customer {
             Input::Admitted(answer) => self.admitted(now, answer),
             Input::Sent => self.sent(),
             Input::Told(message) => self.told(now, message),
-            Input::StepEnded { order, step, outcome } => self.step_ended(now, &order, step, outcome),
+            Input::StepEnded { order, step, outcome } => self.step_ended(now, &order, step, outcome, 1),
+            Input::StepAnswered { order, step, outcome, calls } => self.step_ended(now, &order, step, outcome, calls),
             Input::StepEndedByHand { order, step, said } => {
                 called_again = self.step_ended_by_hand(now, &order, step, &said);
             }
             Input::StepInterrupted { order, step } => self.step_interrupted(&order, step),
             Input::Reassert { resource } => self.reassert_later(now, resource),
             Input::SettleDifference { resource, above } => self.settle_difference(now, resource, above),
-            Input::Misidentified { claimed } => self.misidentified = Some(claimed),
+            Input::Misidentified { claimed } => self.misidentified(now, claimed),
+            Input::NoCustomer { workflow_id } => self.foreign_id = Some(kept(workflow_id)),
             Input::WasReset => self.was_reset(now),
             Input::Resumed => {}
         }
@@ -251,7 +276,7 @@ pub enum Effect {
     Admit(Admission),
     /// Send these messages, in order: one local activity. Answered by [`Input::Sent`].
     Send(Vec<(ResourceId, ToResource)>),
-    /// Call a target: one normal activity on the target's queue. Answered by [`Input::StepEnded`] or
+    /// Call a target: one normal activity on the target's queue. Answered by [`Input::StepAnswered`], [`Input::StepEnded`] or
     /// [`Input::StepInterrupted`].
     Provision {
         /// The order.

@@ -12,6 +12,9 @@ impl Customer {
     /// Takes a message from a resource.
     pub(super) fn told(&mut self, now: Timestamp, message: ToCustomer) {
         let ToCustomer { resource, incarnation, notice } = message;
+        if !notice.is_believable() {
+            return;
+        }
         if incarnation != self.incarnation {
             self.told_another_life(&resource, incarnation, notice);
             return;
@@ -194,6 +197,7 @@ impl Customer {
             by: Some((actor, reason)),
             steps: Vec::new(),
             claims: Vec::new(),
+            parts_dropped: false,
         });
     }
 }

@@ -100,6 +100,9 @@ pub struct OrderClaim {
     pub ticket: TicketState,
     /// The state of the claim.
     pub state: ClaimState,
+    /// For a release: whether it superseded an older assign of this customer, so that it may have nothing to release.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub superseded_own_assign: bool,
 }
 
 /// The ticket of a claim, as far as the customer knows.
@@ -138,6 +141,9 @@ pub struct OrderStep {
     pub state: StepState,
     /// How often its call was scheduled.
     pub dispatches: u32,
+    /// How often its request was sent by calls that have ended, as far as their workers said; one that did not say counts as one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub calls: u32,
     /// How many results in a row no worker returned: a person entered them in Temporal.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub by_hand: u32,

@@ -11,15 +11,17 @@ use crate::outcome::Outcome;
 const BY_HAND_MAX: u32 = 3;
 
 impl Customer {
-    /// A step's call ended.
-    pub(super) fn step_ended(&mut self, now: Timestamp, id: &OrderId, index: usize, outcome: Outcome) {
+    /// A step's call ended, after its request was sent so many times.
+    pub(super) fn step_ended(&mut self, now: Timestamp, id: &OrderId, index: usize, outcome: Outcome, calls: u32) {
         let Some(step) = self.orders.get_mut(id).and_then(|order| order.steps.get_mut(index)) else { return };
         if !step.state.is_running() {
             return;
         }
+        let outcome = outcome.kept();
         step.since = now;
         step.state.note_outcome();
         step.by_hand = 0;
+        step.calls = step.calls.saturating_add(calls);
         step.outcome = Some(outcome.clone());
         self.changed();
         match outcome {
@@ -29,22 +31,25 @@ impl Customer {
                 self.step_expired(id, index);
             }
             Outcome::Permanent { code, detail } => self.step_failed(now, id, index, code, detail),
-            Outcome::Ambiguous { detail } => {
+            // A worker that returns it has left the job alone, which may still take effect.
+            Outcome::Accepted { detail, .. } | Outcome::Ambiguous { detail } => {
                 self.hold_step(id, index, ErrorCode::Ambiguous.into(), detail);
                 // Its request may still arrive: it keeps its leases until a person has looked at it.
                 if let Some(order) = self.orders.get_mut(id) {
                     order.steps[index].state.note_maybe_sent();
                 }
             }
-            Outcome::Transient { .. } => self.step_given_up(id, index, ErrorCode::Transient),
-            Outcome::Throttled { .. } => self.step_given_up(id, index, ErrorCode::Throttled),
-            Outcome::Unavailable { .. } => self.step_given_up(id, index, ErrorCode::Unavailable),
+            Outcome::Transient { detail } => self.step_given_up(id, index, ErrorCode::Transient, &detail),
+            Outcome::Throttled { detail, .. } => self.step_given_up(id, index, ErrorCode::Throttled, &detail),
+            Outcome::Unavailable { detail, .. } => self.step_given_up(id, index, ErrorCode::Unavailable, &detail),
         }
     }
 
     /// Its worker reported an outcome that the retry policy should have retried: a person has to look.
-    fn step_given_up(&mut self, id: &OrderId, index: usize, code: ErrorCode) {
-        let detail = format!("the call was not retried after the outcome {code}");
+    fn step_given_up(&mut self, id: &OrderId, index: usize, code: ErrorCode, said: &str) {
+        let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+        let detail =
+            format!("the worker returned the outcome {code} instead of raising it, so the call was not retried{said}");
         self.hold_step(id, index, code.into(), detail);
     }
 
@@ -83,7 +88,7 @@ impl Customer {
         let event = Some((order.event_id.clone(), order.event_type.clone()));
         let step = order.steps.get_mut(index).filter(|step| step.state.is_running())?;
         step.state.note_maybe_sent();
-        step.by_hand += 1;
+        step.by_hand = step.by_hand.saturating_add(1);
         step.since = now;
         let asks_again = step.by_hand <= BY_HAND_MAX;
         let name = step.planned.name.clone();
@@ -102,6 +107,7 @@ impl Customer {
             by: None,
             steps: Vec::new(),
             claims: Vec::new(),
+            parts_dropped: false,
         });
         self.changed();
         if asks_again {

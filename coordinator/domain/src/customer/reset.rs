@@ -16,7 +16,7 @@ impl Customer {
     /// Records that the workflow was reset.
     pub(super) fn was_reset(&mut self, now: Timestamp) {
         self.reset_at = Some(now);
-        self.incarnation = Incarnation((self.incarnation.0 + 1).max(now.0));
+        self.incarnation = Incarnation(self.incarnation.0.saturating_add(1).max(now.0));
         for waiting in &mut self.inbox {
             waiting.after_reset = true;
         }
@@ -45,6 +45,7 @@ impl Customer {
             by: None,
             steps: Vec::new(),
             claims: Vec::new(),
+            parts_dropped: false,
         });
         self.changed();
     }

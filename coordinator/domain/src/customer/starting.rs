@@ -64,7 +64,7 @@ impl Customer {
             expires_at: order.expires_at,
             trace_parent: order.trace_parent,
         };
-        step.dispatches += 1;
+        step.dispatches = step.dispatches.saturating_add(1);
         Some(Effect::Provision { order: id.clone(), step: index, request })
     }
 }

@@ -8,7 +8,8 @@ use super::journal::JournalEntry;
 use super::{EventToAdmit, Lease, Order, OrderDigests, ShownState, UnjudgedGrant};
 use crate::error_code::ReasonCode;
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, Timestamp};
-use crate::limits::EntityLimits;
+use crate::kept_text::kept;
+use crate::limits::{EntityLimits, JOURNAL_PARTS_MAX};
 use crate::message::{Asker, Notice, ToResource};
 use crate::observation::Observation;
 use crate::order::{OrderKey, OrderState};
@@ -23,9 +24,12 @@ pub struct Customer {
     pub(super) incarnation: Incarnation,
     /// The limits in force.
     pub(super) limits: EntityLimits,
-    /// Set if the start argument names another entity.
+    /// The start argument, if it names another entity. Only runs of 0.1.0 then reject every event.
     #[serde(default)]
     pub(super) misidentified: Option<String>,
+    /// The workflow id, if it is not that of a customer: every event is rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) foreign_id: Option<String>,
     /// Accepted events that are not planned yet; those that are not being admitted are sorted by key.
     pub(super) inbox: VecDeque<EventToAdmit>,
     /// The running local activity.
@@ -135,6 +139,9 @@ pub struct Remembered {
     /// The mark of the last action that a person took on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
+    /// The digest of what the event said, if it was rejected before it claimed anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<String>,
 }
 
 /// Counts since the entity began.
@@ -152,6 +159,14 @@ pub struct Counts {
     pub backlog_full: u64,
     /// Orders that ended, except rejected ones.
     pub ended: u64,
+}
+
+impl Counts {
+    /// One more was rejected.
+    pub(super) fn count_rejected(&mut self, is_backlog_full: bool) {
+        self.rejected = self.rejected.saturating_add(1);
+        self.backlog_full = self.backlog_full.saturating_add(u64::from(is_backlog_full));
+    }
 }
 
 /// What is remembered per resource or type is bounded: the smallest value, which is the oldest, is dropped first.
@@ -176,6 +191,7 @@ impl Customer {
             incarnation,
             limits: EntityLimits::default(),
             misidentified: None,
+            foreign_id: None,
             inbox: VecDeque::new(),
             local: Local::Idle,
             basis: None,
@@ -223,14 +239,24 @@ impl Customer {
 
     /// Records that something changed.
     pub(super) fn changed(&mut self) {
-        self.revision += 1;
+        self.revision = self.revision.wrapping_add(1);
     }
 
     /// Adds a line to the journal.
-    pub(super) fn note(&mut self, entry: JournalEntry) {
+    pub(super) fn note(&mut self, mut entry: JournalEntry) {
+        entry.detail = entry.detail.map(kept);
         self.journal.push_back(entry);
         while self.journal.len() > self.limits.journal_max {
             self.journal.pop_front();
+        }
+        let mut room = JOURNAL_PARTS_MAX;
+        for entry in self.journal.iter_mut().rev() {
+            let parts = entry.steps.len() + entry.claims.len();
+            if parts > room {
+                (entry.steps, entry.claims) = (Vec::new(), Vec::new());
+                entry.parts_dropped = true;
+            }
+            room = room.saturating_sub(parts);
         }
     }
 }

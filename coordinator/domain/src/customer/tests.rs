@@ -3,6 +3,7 @@
 mod by_hand;
 mod duplicates;
 mod explained;
+mod forgotten;
 mod identities;
 mod imported;
 mod intake;
@@ -12,6 +13,7 @@ mod quiet;
 mod reassert;
 mod reset;
 mod rights;
+mod superseded;
 
 use serde_json::{Map, Value, json};
 
@@ -231,11 +233,47 @@ fn the_journal_keeps_its_last_hundred_lines() {
 }
 
 #[test]
-fn an_entity_whose_start_argument_names_another_rejects_every_event() {
+fn an_entity_whose_start_argument_names_another_notes_it_and_takes_its_events() {
     let mut a = customer();
+    a.step(NOW, Input::Misidentified { claimed: "t/B".to_owned() });
+    let noted = a.journal.back().unwrap();
+    assert_eq!((noted.what.as_str(), noted.code.as_deref()), ("start_argument", Some("identity_mismatch")));
+    assert!(noted.detail.as_deref().unwrap().contains("t/B"), "{noted:?}");
+    let effects = a.step(NOW, Input::Submitted(Ok(event("e1"))));
+    assert!(matches!(effects.as_slice(), [Effect::Admit(_)]), "{effects:?}");
+    assert_eq!(a.counts.rejected, 0);
+}
+
+#[test]
+fn a_run_of_0_1_0_that_was_started_as_another_rejects_every_event_as_its_history_may_say_and_the_next_run_takes_them() {
+    let mut a = customer();
+    a.begin_run(Edition::V0_1);
     a.step(NOW, Input::Misidentified { claimed: "t/B".to_owned() });
     a.step(NOW, Input::Submitted(Ok(event("e1"))));
     assert_eq!(a.journal.back().unwrap().code.as_deref(), Some("identity_mismatch"));
+    assert_eq!(a.counts.rejected, 1);
+    let mut next: Customer = serde_json::from_value(serde_json::to_value(&a).unwrap()).unwrap();
+    next.begin_run(Edition::V0_2);
+    next.step(NOW, Input::Resumed);
+    let effects = next.step(NOW, Input::Submitted(Ok(event("e2"))));
+    assert!(matches!(effects.as_slice(), [Effect::Admit(_)]), "{effects:?}");
+}
+
+#[test]
+fn an_entity_whose_workflow_id_is_not_a_customers_rejects_every_event_in_every_run() {
+    for edition in [Edition::V0_1, Edition::V0_2] {
+        let mut a = customer();
+        a.begin_run(edition);
+        a.step(NOW, Input::NoCustomer { workflow_id: "anything".to_owned() });
+        for (run, id) in ["e1", "e2"].into_iter().enumerate() {
+            a.step(NOW, Input::Submitted(Ok(event(id))));
+            assert_eq!(a.journal.back().unwrap().code.as_deref(), Some("identity_mismatch"), "{run}");
+            a = serde_json::from_value(serde_json::to_value(&a).unwrap()).unwrap();
+            a.begin_run(edition);
+            a.step(NOW, Input::Resumed);
+        }
+        assert_eq!(a.counts.rejected, 2);
+    }
 }
 
 #[test]

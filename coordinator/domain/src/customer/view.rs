@@ -13,6 +13,9 @@ use crate::ids::{CustomerId, Epoch, OrderId, ResourceId, TargetId, Timestamp};
 use crate::order::OrderState;
 use crate::wire::WireName;
 
+/// Why an order that ended is shown without its parts.
+const JOURNAL_IS_NEWER: &str = "the journal of its customer has only newer ones";
+
 /// The body of `GET …/customers/{id}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -107,6 +110,9 @@ pub struct OrderView {
     /// A sentence of how it ended, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Whether it has ended and what is missing here is no longer kept: its event, steps and claims, or only steps and claims.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_longer_kept: bool,
     /// How the entity of its customer ended; absent while it runs, and for a standalone order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<EntityEnd>))]
@@ -224,6 +230,9 @@ impl Customer {
         let ended = |entry: &&JournalEntry| entry.order.as_ref() == Some(id) && entry.event.is_some();
         if let Some(entry) = self.journal.iter().rev().find(ended) {
             fill_from_journal(&mut view, entry);
+        } else {
+            view.no_longer_kept = true;
+            view.detail = Some(format!("Its event, steps and claims are no longer kept: {JOURNAL_IS_NEWER}."));
         }
         Some(view)
     }
@@ -266,6 +275,7 @@ impl Customer {
             actions: Vec::new(),
             code: None,
             detail: None,
+            no_longer_kept: false,
             entity_ended: None,
         }
     }
@@ -300,7 +310,8 @@ pub(super) fn step_view(step: &super::OrderStep) -> StepView {
         target: step.planned.target.clone(),
         operation: step.planned.operation.clone(),
         state: step.state.name().into(),
-        attempts: step.dispatches,
+        // A step of an earlier build has no count.
+        attempts: step.calls.max(u32::from(step.outcome.is_some())),
         outcome: reason,
         identity: step.identity.clone(),
     }
@@ -315,6 +326,10 @@ fn fill_from_journal(view: &mut OrderView, entry: &JournalEntry) {
     view.detail.clone_from(&entry.detail);
     view.steps.clone_from(&entry.steps);
     view.claims.clone_from(&entry.claims);
+    if entry.parts_dropped {
+        view.no_longer_kept = true;
+        view.detail.get_or_insert_with(|| format!("Its steps and claims are no longer kept: {JOURNAL_IS_NEWER}."));
+    }
 }
 
 fn journal_view(entry: &JournalEntry) -> JournalView {
@@ -323,7 +338,7 @@ fn journal_view(entry: &JournalEntry) -> JournalView {
         entry: JournalEntryView {
             order_id: entry.order.clone(),
             event_id: entry.event.as_ref().map(|(id, _)| id.clone()),
-            event_type: entry.event.as_ref().map(|(_, event_type)| event_type.clone()),
+            event_type: entry.event.as_ref().map(|(_, event_type)| event_type.clone()).filter(|name| !name.is_empty()),
             what: entry.what.clone(),
             code: entry.code.clone(),
             detail: entry.detail.clone(),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::waiting::{WaitKind, WaitingFor};
 use crate::ids::{OrderId, ResourceId, TargetId};
+use crate::outcome::Outcome;
 use crate::wire::{WireName, wire_words};
 
 /// What an order waits for.
@@ -101,9 +102,13 @@ pub struct CallView {
     pub activity_id: String,
     /// The attempt that is running, or comes next; from 1.
     pub attempt: i32,
-    /// Why the last attempt failed.
+    /// Why the last attempt failed: a sentence, with the target's own words if it answered.
     #[serde(default)]
     pub last_failure: Option<String>,
+    /// The outcome of the last attempt as the target's adapter returned it: `{"class":"transient","detail":"…"}`.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub last_outcome: Option<Outcome>,
     /// When the next attempt starts, if it waits for one, RFC 3339.
     #[serde(default)]
     pub next_attempt_at: Option<String>,

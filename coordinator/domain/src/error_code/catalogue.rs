@@ -74,6 +74,17 @@ catalogue! {
         EventsUnreadable = "events_unreadable": "The file with the events cannot be read."
             => "Check the path ('-' reads from stdin) and run the command again; events that were already sent are \
                 not accepted twice.";
+        ResumeUnusable = "resume_unusable": "The file for the progress of 'submit' cannot be used: it cannot be read or \
+            written, or is another file."
+            => "Give another file with --resume; sending events again is safe.";
+        ResumeMismatch = "resume_mismatch": "The file for the progress of 'submit' is about other events."
+            => "Give the events of the earlier run, or another file with --resume.";
+        AuditStateUnusable = "audit_state_unusable": "The state file of an audit cannot be used: it cannot be read or written, \
+            or is of another audit or another build."
+            => "Check the path; begin a new audit with another file for --resume.";
+        TargetLogUnreadable = "target_log_unreadable": "A target's log for an audit cannot be read."
+            => "Check the path and the kind: 'sandbox' for what a sandbox target serves at '/__sandbox/log', 'pyhss' for \
+                what PyHSS serves at '/operation_logs/list'.";
         OutputFailed = "output_failed": "The output cannot be written." => "Check where stdout goes.";
         Interrupted = "interrupted": "The command was interrupted before it finished." => "Run it again.";
         SignalsUnavailable = "signals_unavailable": "The process cannot install its signal handlers."
@@ -140,6 +151,8 @@ catalogue! {
         TargetNotVerified = "target_not_verified":
             "The catalog has 'on_ambiguous = \"verify\"', but 'verify' is off for the target."
             => "Set 'verify = true' in [targets.NAME], or choose 'resend', 'hold' or 'give_up'.";
+        TargetSuccessInvalid = "target_success_invalid": "The condition for a target's success is invalid."
+            => "Correct 'success' in [targets.NAME]: it has the keys of a row of an adapter file.";
         TargetExternal = "target_external": "The target is external: its queue is served by a separate program."
             => "Remove it from --targets, or set one of Interlock's adapters in [targets.NAME].";
         TargetAuthInvalid = "target_auth_invalid": "The authentication settings of a target are invalid."
@@ -256,6 +269,8 @@ catalogue! {
     Inspection ("Showing and explaining", "Commands and calls that show customers, resources and orders.") {
         NeverSeen = "never_seen": "The id was never seen, or its history was deleted."
             => "Check the id and the tenant; if the event was accepted a moment ago, try again in a moment.";
+        NoLongerKept = "no_longer_kept": "The order ended, and its customer no longer shows it."
+            => "No action is needed. What it did is at its targets, in their logs, and in the run's history as long as Temporal retains it.";
         EntityEnded = "entity_ended": "The entity is not running: it was terminated, and this is its last state."
             => "Restore its unfinished orders: 'interlock customer recover ID'.";
         NoWorker = "no_worker": "The entity did not answer: no worker serves its queue, or all workers are busy."
@@ -275,6 +290,10 @@ catalogue! {
             => "See the reason in the message; the worker's log has more detail.";
     }
     Gateway ("The HTTP gateway", "Returned as 'application/problem+json', in addition to the codes of the sections below.") {
+        CallUnderWay = "call_under_way": "A target reported the end of a job whose call is still being made, or was asked about just now."
+            => "Report it again after the time in 'Retry-After'. The target is also asked about the job at intervals.";
+        CallbackUnknown = "callback_unknown": "The URL of a call back was not issued by this installation, or its key was removed from the settings."
+            => "Use the whole URL as the target got it with the call. The target is also asked about the job at intervals.";
         NoSuchCall = "no_such_call": "The path is unknown." => "See '/openapi.json' for all calls.";
         MethodNotAllowed = "method_not_allowed": "The path does not support this method."
             => "Use a method that the header 'Allow' names; '/openapi.json' describes each of them.";
@@ -293,6 +312,8 @@ catalogue! {
         BodyTooLarge = "body_too_large": "The request body exceeds the gateway's limit."
             => "Send less: the body of an action has a few short fields.";
         BodyUnreadable = "body_unreadable": "The request body could not be read." => "Send the request again.";
+        BodyNotDecoded = "body_not_decoded": "The body does not have the encoding that 'Content-Encoding' names."
+            => "Encode the body as the header says, or send it without the header.";
         BodyTooSlow = "body_too_slow": "The request body did not arrive in time."
             => "Send it again, in smaller batches if the connection is slow, or ask for a higher [http] \
                 body_timeout.";
@@ -329,8 +350,8 @@ catalogue! {
         UnsupportedContentType = "unsupported_content_type": "The call does not support the media type of the body."
             => "Send events as 'application/cloudevents+json', 'application/cloudevents-batch+json' or \
                 'application/json', and every other body as 'application/json'.";
-        UnsupportedContentEncoding = "unsupported_content_encoding": "The call does not support encoded bodies."
-            => "Send the body without 'Content-Encoding'.";
+        UnsupportedContentEncoding = "unsupported_content_encoding": "The call does not support this encoding of bodies."
+            => "Send the body as gzip or deflate, or without 'Content-Encoding'.";
     }
     Rejection (
         "Rejected events",
@@ -343,6 +364,8 @@ catalogue! {
             => "Send one CloudEvent as a JSON object.";
         EventTooLarge = "event_too_large": "The event exceeds the size limit."
             => "Make it smaller, or ask for a higher INTERLOCK_LIMITS_EVENT_BYTES_MAX.";
+        ForeignFormat = "foreign_format": "The event is in another format than CloudEvents."
+            => "See 'Other formats' on the page 'Events'.";
         UnsupportedSpecversion = "unsupported_specversion": "The attribute 'specversion' is missing or not '1.0'."
             => "Send CloudEvents 1.0.";
         BadSource = "bad_source": "The attribute 'source' is missing, empty or too long." => "Correct it.";
@@ -367,7 +390,9 @@ catalogue! {
         ConflictingClaims = "conflicting_claims": "The event claims the same resource twice."
             => "Correct the data, or the event type in the catalog.";
         PlanTooLarge = "plan_too_large": "The order would have too many claims or steps."
-            => "First release some of the customer's resources, one by one.";
+            => "First release some of the customer's resources, one by one, or send less data.";
+        LeasesFull = "leases_full": "The customer would have more resources than a customer may have."
+            => "Release some of what it has, or give the rest to another customer.";
         UnexpectedRole = "unexpected_role":
             "The attribute 'interlockrole' is set for an event type that creates only one order."
             => "Omit the attribute.";
@@ -379,8 +404,11 @@ catalogue! {
             => "Send the event to the entity of its subject.";
         WrongSubject = "wrong_subject": "The event's subject is not the customer that it was sent to."
             => "Send the event to the entity of its subject.";
-        IdentityMismatch = "identity_mismatch": "The start argument of the entity disagrees with its workflow id."
-            => "Correct the producer: the start argument must have the same tenant and customer as the workflow id.";
+        IdentityMismatch = "identity_mismatch":
+            "The start argument of the entity names another one than its workflow id, which decides; or the workflow id is \
+            not that of a customer."
+            => "Correct the producer: the workflow id is TENANT/customer/CUSTOMER, and the start argument names the same \
+                two. If only the argument differs, the entity works, and nothing else is needed.";
         TooOld = "too_old":
             "The event cannot be checked for duplicates: it is older than the orders that are remembered, or has no \
             time."
@@ -523,8 +551,18 @@ catalogue! {
         Paused = "paused": "The activity is paused in Temporal." => "Unpause it in Temporal.";
         RefusedByTarget = "refused_by_target": "The target rejected the call."
             => "See the detail; correct what it names, then retry the step, or amend the order.";
-        Redirected = "redirected": "The target responded with a redirect."
-            => "Set its 'base_url' to the final address, then retry the step.";
+        Redirected = "redirected": "The target responds with a redirect, and is not called until that is corrected."
+            => "Set its 'base_url' to the final address; its orders then continue automatically.";
+        CredentialsRejected = "credentials_rejected":
+            "The target rejects Interlock's credentials, and is not called until that is corrected."
+            => "Correct 'auth' of the target; its orders then continue automatically.";
+        ClientCertificateRejected = "client_certificate_rejected":
+            "The target rejects Interlock's client certificate, and is not called until that is corrected."
+            => "Correct the certificate of the target's [tls], or its issuer at the target; its orders then continue \
+                automatically.";
+        AnsweredByWebPage = "answered_by_web_page":
+            "A web page came in place of the target's API: a proxy rejects calls, or nothing serves the address."
+            => "Correct the target's 'base_url', or the proxies before it; its orders then continue automatically.";
         RequestNotRendered = "request_not_rendered": "The adapter file cannot render a request from the order's data."
             => "Correct the adapter file or amend the order, then retry the step.";
         EndedByAdapterFile = "ended_by_adapter_file": "A row of the adapter file ends the operation here."
@@ -670,6 +708,9 @@ catalogue! {
         CodecKeyUnknown = "codec_key_unknown": "A payload is encrypted under a key that this process does not have."
             => "Add the key to [codec] keys or to its directory and restart the process; whatever needs the payload \
                 waits until then, and no data is lost.";
+        CallbackKeyInvalid = "callback_key_invalid":
+            "A key for call backs cannot be read, or is shorter than 32 bytes."
+            => "Correct what the message names; 'openssl rand -base64 32' makes a key.";
         CodecKeyInvalid = "codec_key_invalid":
             "A key of the codec cannot be read, is not 32 bytes long, or has an invalid id."
             => "Correct what the message names; 'openssl rand -base64 32' makes a key.";
@@ -710,6 +751,12 @@ catalogue! {
             => "Check at the target who is registered ('interlock resource show KIND/ID' names both), stop the \
                 orders of the other customer, and let it release the resource. Until then it is granted to no one \
                 else.";
+        RunMisplaced = "run_misplaced":
+            "The run behind an entity's workflow id was started under another workflow type, on another task queue or in \
+            another namespace, so no worker executes it: events are accepted, and nothing happens."
+            => "Correct the producer ('interlock route TENANT CUSTOMER' prints type, queue and namespace), then end that run \
+                and have its events submitted again: 'interlock customer recover ID --misplaced --yes'. End the run of a \
+                resource with 'temporal workflow terminate'; its customers claim it again.";
         HolderNotRunning = "holder_not_running":
             "Orders wait for a lease, and the entity of its holder is not running."
             => "Recover the holder ('interlock customer recover ID'), or release by force ('interlock resource \

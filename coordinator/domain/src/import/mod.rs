@@ -68,15 +68,15 @@ pub struct ImportTally {
 impl ImportTally {
     /// All lines.
     pub fn lines(&self) -> u64 {
-        self.seeded + self.unchanged + self.conflicts + self.bad
+        [self.unchanged, self.conflicts, self.bad].into_iter().fold(self.seeded, u64::saturating_add)
     }
 
     /// Adds the results of other lines.
     pub fn add(&mut self, other: &Self) {
-        self.seeded += other.seeded;
-        self.unchanged += other.unchanged;
-        self.conflicts += other.conflicts;
-        self.bad += other.bad;
+        self.seeded = self.seeded.saturating_add(other.seeded);
+        self.unchanged = self.unchanged.saturating_add(other.unchanged);
+        self.conflicts = self.conflicts.saturating_add(other.conflicts);
+        self.bad = self.bad.saturating_add(other.bad);
     }
 }
 
@@ -249,7 +249,7 @@ impl ImportProgress {
             return (PartAnswer::Busy, Vec::new());
         }
         self.failed.remove(&part.number);
-        self.received = self.received.max(part.number + 1);
+        self.received = self.received.max(part.number.saturating_add(1));
         self.waiting = Some(part);
         (PartAnswer::Taken, self.begin())
     }
@@ -284,7 +284,7 @@ impl ImportProgress {
         }
         let Some(part) = self.waiting.take() else { return Vec::new() };
         self.open.insert(part.number, part.lines);
-        self.begun_in_run += 1;
+        self.begun_in_run = self.begun_in_run.saturating_add(1);
         vec![Effect::Begin(part)]
     }
 

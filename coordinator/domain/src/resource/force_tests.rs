@@ -408,3 +408,42 @@ fn who_has_no_right_over_the_realm_forces_only_what_its_own_tenant_has() {
         assert_eq!(is_told_to_give_up(&effects, "A"), !refused, "{tenant}: {effects:?}");
     }
 }
+
+#[test]
+fn the_history_says_who_forced_a_release_and_whom_the_look_up_asked() {
+    let policy = with_authority();
+    let mut n = held_by_a(&policy);
+    n.step(NOW, force("1", false, &policy));
+    n.step(NOW, Input::LookedUp(HolderAnswer::Nobody));
+    given_back(&mut n, "A");
+    let lines = n.view().history;
+    let line = |what: LeaseEvent| lines.iter().rev().find(|line| line.what == what).unwrap();
+    for what in [LeaseEvent::ForceAsked, LeaseEvent::Forced] {
+        let line = line(what);
+        assert_eq!((line.actor.as_deref(), line.reason.as_deref()), (Some("ann"), Some("ghost")), "{line:?}");
+        assert_eq!(line.authority, None);
+    }
+    let granted = line(LeaseEvent::Granted);
+    assert_eq!((&granted.actor, &granted.authority), (&None, &None));
+
+    n.look_up = LookUp::UnderWay { asked_for: AskedFor::Ledger, is_stale: false };
+    n.holder = None;
+    n.queue.clear();
+    n.step(NOW, target_identity("C"));
+    let lines = n.view().history;
+    let asked = lines.iter().rev().find(|line| line.what == LeaseEvent::LookedUp).unwrap();
+    assert_eq!(asked.authority, policy.authority);
+}
+
+#[test]
+fn a_resource_keeps_the_last_hundred_lines_of_its_history() {
+    let policy = ResourcePolicy::default();
+    let mut n = held_by_a(&policy);
+    for number in 0..HISTORY_MAX {
+        n.note(NOW.plus_ms(1), LeaseEvent::Told, Some(number.to_string()), None, None);
+        assert!(n.history.len() <= HISTORY_MAX);
+    }
+    assert_eq!((n.history.len(), n.history[0].who.as_deref()), (HISTORY_MAX, Some("0")));
+    n.note(NOW, LeaseEvent::Told, None, None, None);
+    assert_eq!((n.history.len(), n.history[0].who.as_deref()), (HISTORY_MAX, Some("1")));
+}

@@ -95,7 +95,7 @@ impl Resource {
 
     fn raise_epoch_to(&mut self, time: Timestamp) {
         let clock = u64::try_from(time.0).unwrap_or(0);
-        self.epoch = Epoch((self.epoch.max(self.floor).0 + 1).max(clock));
+        self.epoch = self.epoch.max(self.floor).next().max(Epoch(clock));
     }
 
     /// Takes the lease from its holder.

@@ -138,7 +138,7 @@ impl Resource {
                 self.told(now, message);
             }
             Input::Notified(deliveries) => self.notified(now, &deliveries),
-            Input::LookedUp(answer) => self.looked_up(now, answer),
+            Input::LookedUp(answer) => self.looked_up(now, answer.kept()),
             Input::LookUpEndedByHand { said } => self.look_up_ended_by_hand(now, &said),
             Input::Seeded { holder, target_identity, policy } => self.seeded(now, &holder, target_identity, &policy),
             Input::Forced(release) => self.forced(now, release),

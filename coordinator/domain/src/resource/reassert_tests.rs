@@ -2,6 +2,8 @@
 
 use super::tests::{NOW, give_back, ticket, who};
 use super::*;
+use serde_json::json;
+
 use crate::ids::{Epoch, Incarnation};
 use crate::message::{GiveBack, HeldLease, Notice};
 use crate::order::ClaimMode;
@@ -128,4 +130,31 @@ fn a_holder_that_says_it_has_nothing_is_granted_again_above_what_it_takes() {
     let effects = n.step(NOW, reassert("A", None, vec![ticket("A", 1, ClaimMode::Assign)]));
     let granted = granted_to(&effects);
     assert!(matches!(granted.as_slice(), [(who, epoch)] if who == "A" && *epoch > Epoch(1_000_000)), "{granted:?}");
+}
+
+#[test]
+fn an_epoch_that_no_clock_can_have_reached_does_not_end_the_growth_of_epochs() {
+    let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
+    let told = |lease: serde_json::Value, above: u64| {
+        let message = json!({
+            "kind": "reassert", "from": who("A"), "incarnation": 1, "lease": lease, "above": above, "tickets": [],
+        });
+        Input::Told(serde_json::from_value(message).unwrap())
+    };
+    let own = ticket("A", 1, ClaimMode::Assign);
+    n.step(NOW, told(json!(null), u64::MAX));
+    n.step(NOW, told(json!({"epoch": u64::MAX, "ticket": own.id, "key": own.key, "since": NOW}), 0));
+    let mut last = n.epoch();
+    for (key, customer) in [(1, "B"), (2, "C"), (3, "A")] {
+        n.claim(NOW, ticket(customer, key, ClaimMode::Assign));
+        let epoch = n.epoch();
+        assert!(epoch > last, "{epoch} is not above {last}");
+        n.step(NOW, give_back(customer, epoch, GiveBack::Released));
+        last = epoch;
+    }
+    let mut highest = Resource { floor: Epoch::BELIEVED_MAX, ..n.clone() };
+    highest.claim(NOW, ticket("B", 4, ClaimMode::Assign));
+    assert!(highest.epoch() > Epoch::BELIEVED_MAX, "what is believed is exceeded");
+    let stored: Resource = serde_json::from_value(serde_json::to_value(&highest).unwrap()).unwrap();
+    assert_eq!(stored.epoch(), highest.epoch(), "and the next run knows it");
 }

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{AnsweredForce, Asking, Forcing, Holder, Life, LookUp, Rival};
 use crate::ids::{CustomerRef, Epoch, OrderId, RealmId, ResourceId, TicketId, Timestamp};
+use crate::kept_text::kept;
 use crate::message::{LeaseProof, Ticket, ToCustomer};
-use crate::order::{OrderKey, ResourcePolicy};
+use crate::order::{Authority, OrderKey, ResourcePolicy};
 use crate::recording::Edition;
 use crate::wire::{WireName, wire_words};
 
@@ -178,6 +179,12 @@ pub struct HistoryEntry {
     /// The evidence, for a lease that came back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<LeaseProof>,
+    /// The authority that was asked, for what its answer changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<Authority>,
+    /// Who did it and why, for a person's forced release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<(String, String)>,
 }
 
 /// How many entries of a resource's history are kept.
@@ -241,8 +248,12 @@ impl Resource {
         order: Option<OrderId>,
         detail: Option<String>,
     ) {
-        let (what, epoch, proof) = (what.into(), self.epoch, None);
-        self.history.push_back(HistoryEntry { at, what, who, order, epoch, detail, proof });
+        let (epoch, proof) = (self.epoch, None);
+        let (who, detail) = (who.map(kept), detail.map(kept));
+        let authority = self.policy.authority.clone().filter(|_| is_the_authoritys(what));
+        let by = self.forcing.as_ref().filter(|_| is_a_persons(what)).map(Forcing::by);
+        let what = what.into();
+        self.history.push_back(HistoryEntry { at, what, who, order, epoch, detail, proof, authority, by });
         while self.history.len() > HISTORY_MAX {
             self.history.pop_front();
         }
@@ -258,6 +269,16 @@ impl Resource {
             self.finished.pop_front();
         }
     }
+}
+
+/// Whether it follows from what the authority answered.
+fn is_the_authoritys(what: LeaseEvent) -> bool {
+    matches!(what, LeaseEvent::LookedUp | LeaseEvent::LookUpByHand)
+}
+
+/// Whether a person who forces a release causes it.
+fn is_a_persons(what: LeaseEvent) -> bool {
+    matches!(what, LeaseEvent::ForceAsked | LeaseEvent::Forced | LeaseEvent::ForceRefused)
 }
 
 /// JSON has no maps with structured keys: the queue is serialised as the list of its tickets.

@@ -6,6 +6,7 @@ use super::{HolderName, LeaseEvent, Resource, Vacancy};
 use crate::entity_end::EntityEnd;
 use crate::ids::{CustomerId, CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TenantId, Timestamp};
 use crate::message::{LeaseProof, StepProof};
+use crate::order::Authority;
 use crate::wire::{Hideable, WireName, wire_words};
 
 wire_words! {
@@ -179,6 +180,15 @@ pub struct HistoryView {
     /// The evidence, for a lease that came back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<ProofView>,
+    /// The authority that was asked, for what its answer changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<Authority>,
+    /// The person who did it, for a forced release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// That person's reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// The evidence for a change of a lease.
@@ -244,6 +254,9 @@ impl Resource {
             epoch: entry.epoch,
             detail: entry.detail.clone(),
             proof: entry.proof.as_ref().map(ProofView::from),
+            authority: entry.authority.clone(),
+            actor: entry.by.as_ref().map(|(actor, _)| actor.clone()),
+            reason: entry.by.as_ref().map(|(_, reason)| reason.clone()),
         });
         ResourceView {
             resource: self.id.clone(),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::RoutingError;
-use crate::ids::{CustomerRef, RealmId, ResourceId, ResourceKind, decode_part, encode_part};
+use crate::ids::{CustomerRef, PART_BYTES_MAX, RealmId, ResourceKind, check_part, decode_part, encode_part};
 
 /// The workflow type of a customer entity.
 pub const CUSTOMER_WORKFLOW_TYPE: &str = "CustomerEntity";
@@ -74,8 +74,9 @@ impl FromStr for EntityAddress {
             }),
             [realm, "resource", kind, key] => {
                 let kind: ResourceKind = decode_part(kind)?.try_into()?;
-                let resource = ResourceId::new(kind.clone(), &decode_part(key)?)?;
-                Self::Resource { realm: decode_part(realm)?.try_into()?, kind, key: resource.id().to_owned() }
+                let key = decode_part(key)?;
+                check_part(&key, PART_BYTES_MAX)?;
+                Self::Resource { realm: decode_part(realm)?.try_into()?, kind, key }
             }
             _ => return Err(RoutingError::NotAnEntity(raw.to_owned())),
         };

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 mod address;
 mod id_key;
+mod misplaced;
 mod priority;
 mod queue;
 mod queue_move;
@@ -18,6 +19,7 @@ mod tenant_ops;
 
 pub use address::{CUSTOMER_WORKFLOW_TYPE, EntityAddress, RESOURCE_WORKFLOW_TYPE};
 pub use id_key::IdKey;
+pub use misplaced::Misplacement;
 pub use priority::{Priority, TenantPlan};
 pub use queue::{
     PREFIX_BYTES_MAX, QueueKind, QueuePrefix, SHARD_COUNT_DEFAULT, SHARD_COUNT_MAX, ShardCount, ShardIndex, Spread,

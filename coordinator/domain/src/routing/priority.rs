@@ -18,6 +18,9 @@ pub enum TenantPlan {
 }
 
 impl TenantPlan {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Free, Self::Pro, Self::Enterprise];
+
     /// The fairness weight.
     pub fn weight(self) -> f32 {
         match self {

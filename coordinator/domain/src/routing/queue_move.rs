@@ -3,7 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::queue::PREFIX_BYTES_MAX;
 use crate::limits::ContinueAsNew;
+
+/// The longest name of a queue of entities, in bytes: after the prefix come a kind and a shard.
+const QUEUE_NAME_BYTES_MAX: usize = PREFIX_BYTES_MAX + 32;
 
 /// The task queue to which an entity must move, as told by a process that knows the layout of the queues.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -32,9 +36,12 @@ impl QueueMove {
         *self == Self::default()
     }
 
-    /// Takes an assignment; one of an older generation changes nothing. Returns whether it was taken.
+    /// Takes an assignment; one of an older generation changes nothing, nor does one whose queue has no name of a queue of ours: the server
+    /// would not let the run continue there. Returns whether it was taken.
     pub fn hear(&mut self, queue_assignment: QueueAssignment) -> bool {
-        let heard = self.queue_assignment.as_ref().is_none_or(|known| known.generation <= queue_assignment.generation);
+        let is_newer =
+            self.queue_assignment.as_ref().is_none_or(|known| known.generation <= queue_assignment.generation);
+        let heard = is_newer && is_queue_name(&queue_assignment.task_queue);
         if heard {
             self.queue_assignment = Some(queue_assignment);
         }
@@ -68,9 +75,26 @@ impl QueueMove {
     }
 }
 
+/// Whether queues of ours have such names: a prefix, a kind and a shard.
+fn is_queue_name(name: &str) -> bool {
+    let is_of_names = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=QUEUE_NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_of_names)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_is_no_task_queues_changes_nothing() {
+        let mut queue_move = QueueMove::default();
+        for task_queue in ["", "a b", "interlock.entity.\u{0}", &"q".repeat(1_001)] {
+            queue_move.ask_to_move(queue_assignment(9, task_queue));
+            assert!(queue_move.is_unknown(), "{task_queue}");
+        }
+        queue_move.ask_to_move(queue_assignment(1, "my-prefix.entity_x.07"));
+        assert_eq!(queue_move.next_queue(), Some("my-prefix.entity_x.07"));
+    }
 
     fn queue_assignment(generation: u64, task_queue: &str) -> QueueAssignment {
         QueueAssignment { generation, task_queue: task_queue.to_owned() }

@@ -39,7 +39,7 @@ impl InstallationRecord {
         let mut before = self.before.clone();
         before.push(self.shards);
         before.retain(|count| *count != shards);
-        Self { prefix: self.prefix.clone(), shards, before, generation: self.generation + 1 }
+        Self { prefix: self.prefix.clone(), shards, before, generation: self.generation.saturating_add(1) }
     }
 
     /// Whether entities may still be on queues of an earlier count.

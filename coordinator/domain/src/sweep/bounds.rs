@@ -89,6 +89,7 @@ mod tests {
         let (tenant, customer) = ("t".parse().unwrap(), format!("C{number:06}").parse().unwrap());
         Finding {
             cause: Cause::OrderOverdue,
+            customer: None,
             order: Some(crate::ids::OrderId::derive(&tenant, &customer, "/crm", "1", None)),
             tenant: Some(tenant),
             resource: None,

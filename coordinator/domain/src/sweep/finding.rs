@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error_code::ErrorCode;
-use crate::ids::{OrderId, ResourceId, TargetId, TenantId, Timestamp};
+use crate::ids::{CustomerId, OrderId, ResourceId, TargetId, TenantId, Timestamp};
 
 /// Why something is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,11 +26,14 @@ pub enum Cause {
     LeaseDiffers,
     /// Two customers hold one resource. It is reported in the same part.
     ResourceHeldTwice,
+    /// No worker executes the run behind an entity's workflow id. It is reported only in the part about such runs, which earlier builds do
+    /// not read.
+    RunMisplaced,
 }
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::OrderOverdue,
         Self::HolderNotRunning,
         Self::ResourceNotRunning,
@@ -39,6 +42,7 @@ impl Cause {
         Self::TargetParked,
         Self::LeaseDiffers,
         Self::ResourceHeldTwice,
+        Self::RunMisplaced,
     ];
 
     /// The causes in the part about waits, which every build reads.
@@ -62,6 +66,7 @@ impl Cause {
             Self::TargetParked => ErrorCode::TargetParked,
             Self::LeaseDiffers => ErrorCode::LeaseDiffers,
             Self::ResourceHeldTwice => ErrorCode::ResourceHeldTwice,
+            Self::RunMisplaced => ErrorCode::RunMisplaced,
         }
     }
 }
@@ -74,6 +79,9 @@ pub struct Finding {
     /// The tenant; none for a target, which belongs to no tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<TenantId>,
+    /// The customer, if it is about no single order of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<CustomerId>,
     /// The order that waits; for a ring, the one with the smallest id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderId>,
@@ -98,7 +106,7 @@ impl Finding {
             (Some(order), ..) => order.to_string(),
             (None, Some(resource), _) => resource.to_string(),
             (None, None, Some(target)) => target.to_string(),
-            (None, None, None) => String::new(),
+            (None, None, None) => self.customer.as_ref().map(ToString::to_string).unwrap_or_default(),
         };
         format!("{} {tenant} {about}", self.cause.code())
     }

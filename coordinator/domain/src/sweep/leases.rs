@@ -200,6 +200,7 @@ impl Suspect {
         Finding {
             cause,
             tenant: holder.iter().chain(held).next().map(|side| side.tenant.clone()),
+            customer: None,
             order: None,
             resource: Some(resource.clone()),
             target: None,

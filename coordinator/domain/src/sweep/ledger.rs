@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Finding, LeaseLedger, LeaseNews, Tally};
+use super::{Cause, Finding, LeaseLedger, LeaseNews, MisplacedLedger, MisplacedNews, RingSearch, Tally};
 
 /// The most findings that are remembered and reported at a time; if there are more, the first by key.
 pub const FINDINGS_MAX: usize = 1_000;
@@ -40,6 +40,16 @@ pub struct Ledger {
     /// What sweeps remember about leases.
     #[serde(default)]
     pub leases: LeaseLedger,
+    /// Where the search for rings continues.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub rings: RingSearch,
+    /// What sweeps remember about runs that no worker executes.
+    #[serde(default)]
+    pub misplaced: MisplacedLedger,
+}
+
+fn is_default(rings: &RingSearch) -> bool {
+    *rings == RingSearch::default()
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +79,9 @@ pub struct News {
     /// What is new about leases.
     #[serde(default)]
     pub leases: LeaseNews,
+    /// What is new about runs that no worker executes.
+    #[serde(default)]
+    pub misplaced: MisplacedNews,
 }
 
 impl Ledger {

@@ -10,6 +10,8 @@ mod leases;
 #[cfg(test)]
 mod leases_tests;
 mod ledger;
+mod misplaced;
+mod rings;
 mod seen;
 mod tally;
 #[cfg(test)]
@@ -22,6 +24,8 @@ pub use leases::{
     Suspect, difference,
 };
 pub use ledger::{FINDINGS_BYTES_MAX, FINDINGS_MAX, FINDINGS_OF_CAUSE_BYTES_MAX, FINDINGS_OF_CAUSE_MAX, Ledger, News};
+pub use misplaced::{MISPLACED_MAX, MisplacedLedger, MisplacedNews, MisplacedRun};
+pub use rings::{RING_PLACES_MAX, RingSearch};
 pub use seen::{
     LeaseWait, ResourceSeen, RingSeen, Seen, SweepRules, TargetSeen, TerminatedResource, Wait, WaitingOrder, findings,
     to_reassert,

@@ -216,6 +216,7 @@ fn overdue(now: Timestamp, order: &WaitingOrder) -> Option<Finding> {
     Some(Finding {
         cause: Cause::OrderOverdue,
         tenant: Some(order.tenant.clone()),
+        customer: None,
         order: Some(order.order.clone()),
         resource: None,
         target: None,
@@ -229,6 +230,7 @@ fn unknown_at_resources(rules: &SweepRules, now: Timestamp, seen: &Seen, order: 
     let finding = |cause, about_order: bool, resource: &ResourceId, detail: String| Finding {
         cause,
         tenant: Some(order.tenant.clone()),
+        customer: None,
         order: about_order.then(|| order.order.clone()),
         resource: Some(resource.clone()),
         target: None,
@@ -279,6 +281,7 @@ fn ring_of(rules: &SweepRules, now: Timestamp, ring: &RingSeen) -> Option<Findin
     Some(Finding {
         cause: Cause::RingOfWaits,
         tenant: Some(tenant.clone()),
+        customer: None,
         order: Some(order.clone()),
         resource: None,
         target: None,
@@ -292,6 +295,7 @@ fn parked(rules: &SweepRules, now: Timestamp, target: &TargetSeen) -> Option<Fin
     is_long.then(|| Finding {
         cause: Cause::TargetParked,
         tenant: None,
+        customer: None,
         order: None,
         resource: None,
         target: Some(target.target.clone()),

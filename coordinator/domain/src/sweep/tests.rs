@@ -125,6 +125,7 @@ fn a_target_that_has_not_been_called_for_long_is_found() {
 fn findings_of_tenants_whatever_they_are_called_are_told_apart() {
     let of = |tenant: &str, target: &str| Finding {
         tenant: Some(tenant.parse().unwrap()),
+        customer: None,
         order: None,
         resource: None,
         target: Some(target.parse().unwrap()),

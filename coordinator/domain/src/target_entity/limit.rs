@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use super::{Effect, ProbeCourse, Target, TargetState};
 use crate::ids::Timestamp;
+use crate::kept_text::kept;
 
 /// The highest rate that can be set, in requests per second: more than any queue dispatches.
 const RATE_MAX: f64 = 1_000_000.0;
@@ -186,6 +187,7 @@ impl Target {
                 }
             }
             Err(detail) => {
+                let detail = kept(detail);
                 // It may have been told in one namespace and not in another.
                 self.told = None;
                 self.tell_again_at = Some(now.plus_ms(TOLD_AGAIN_AFTER_MS));

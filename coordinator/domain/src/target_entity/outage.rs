@@ -6,9 +6,13 @@ use super::{
     ProbeAnswer, ProbeCourse, Target, TargetRules, TargetState,
 };
 use crate::ids::Timestamp;
+use crate::kept_text::kept;
 
 /// For how many times the breaker's open time a process still counts as failing if it sends no further report.
 const OPENINGS_HEARD: u64 = 12;
+
+/// The longest name of a process, in bytes: it is kept while its breaker is open.
+const PROCESS_BYTES_MAX: usize = 250;
 
 impl Target {
     pub(super) fn configured(&mut self, now: Timestamp, rules: TargetRules) {
@@ -22,7 +26,9 @@ impl Target {
 
     pub(super) fn reported(&mut self, now: Timestamp, report: BreakerReport) {
         match report.transition {
+            BreakerTransition::Opened if report.process.len() > PROCESS_BYTES_MAX => {}
             BreakerTransition::Opened => {
+                let report = BreakerReport { reason: kept(report.reason), ..report };
                 let opened = OpenBreaker { since: now, reason: report.reason.clone() };
                 self.open_breakers.insert(report.process, opened);
                 self.forget_oldest_breaker();
@@ -86,8 +92,8 @@ impl Target {
         let was_asked = !matches!(answer.finding, Finding::NotAsked { .. });
         let (up, detail) = match answer.finding {
             Finding::Up => (true, String::new()),
-            Finding::CannotTell { detail } => (true, detail),
-            Finding::Down { detail } | Finding::NotAsked { detail } => (false, detail),
+            Finding::CannotTell { detail } => (true, kept(detail)),
+            Finding::Down { detail } | Finding::NotAsked { detail } => (false, kept(detail)),
         };
         self.last_probe = Some(LastProbe { at: now, up, detail: detail.clone() });
         self.read_note(answer.stands.as_ref());

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Effect, Limit, Rate, TargetRules};
 use crate::ids::{TargetId, Timestamp};
+use crate::kept_text::kept;
 use crate::wire::wire_words;
 
 /// How many entries of a target's history are kept.
@@ -314,6 +315,7 @@ impl Target {
 
     /// Adds a line to the history.
     pub(super) fn note(&mut self, at: Timestamp, what: &str, who: Option<String>, detail: Option<String>) {
+        let detail = detail.map(kept);
         self.history.push_back(TargetHistoryEntry { at, what: what.to_owned(), who, detail });
         while self.history.len() > TARGET_HISTORY_MAX {
             self.history.pop_front();

@@ -63,6 +63,10 @@ pub struct TargetView {
     /// What happened, oldest first.
     #[serde(default)]
     pub history: Vec<TargetHistoryView>,
+    /// Whether no worker polls its queue in a namespace in which it is called, so that calls to it do not start. The workers are those of
+    /// its own program if it is external, else Interlock's. Whoever shows the target asks the server for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unserved: bool,
     /// Messages that could not be read since the present run of its entity started.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub undecodable_messages: u32,
@@ -169,6 +173,7 @@ impl Target {
                     detail: entry.detail.clone(),
                 })
                 .collect(),
+            unserved: false,
             undecodable_messages: 0,
         }
     }

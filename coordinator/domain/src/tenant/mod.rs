@@ -20,6 +20,7 @@ use crate::action_mark::ActionMark;
 use crate::action_words::{Refusal, check_action_words};
 use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::Timestamp;
+use crate::kept_text::kept;
 use crate::wire::WireName;
 
 /// The pause before a failed step is retried, in milliseconds; it doubles each time.
@@ -180,8 +181,9 @@ impl Tenant {
         entry.attempts = entry.attempts.saturating_add(1);
         entry.at = Some(now);
         match result {
-            Ok(detail) => (entry.outcome, self.failures_in_a_row) = (Some(Ok(detail)), 0),
+            Ok(detail) => (entry.outcome, self.failures_in_a_row) = (Some(Ok(kept(detail))), 0),
             Err(fault) => {
+                let fault = StepFault { detail: kept(fault.detail), ..fault };
                 entry.outcome = Some(Err(fault.clone()));
                 if self.failures_in_a_row == 0 {
                     self.note(now, "step_failed", None, Some(format!("{}: {}", step.as_str(), fault.detail)));
@@ -203,7 +205,7 @@ impl Tenant {
                 self.customers_left = Some(customers);
                 self.drain_fault = None;
                 self.failures_in_a_row = 0;
-                self.quiet_looks = if customers == 0 { self.quiet_looks + 1 } else { 0 };
+                self.quiet_looks = if customers == 0 { self.quiet_looks.saturating_add(1) } else { 0 };
                 self.not_before = Some(now.plus_ms(DRAIN_LOOK_MS));
                 if self.quiet_looks >= QUIET_LOOKS {
                     self.note(now, "drained", None, None);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Effect, StepFault, TenantOutlook};
 use crate::ids::{TenantId, Timestamp};
+use crate::kept_text::kept;
 use crate::wire::WireWord;
 
 /// How many lines of a tenant's history are kept, and how many actions are recognised.
@@ -221,6 +222,7 @@ impl Tenant {
     }
 
     pub(super) fn note(&mut self, at: Timestamp, what: &str, who: Option<String>, detail: Option<String>) {
+        let detail = detail.map(kept);
         self.history.push_back(TenantHistoryEntry { at, what: what.to_owned(), who, detail });
         while self.history.len() > REMEMBERED_MAX {
             self.history.pop_front();

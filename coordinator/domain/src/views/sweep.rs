@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error_code::ReasonCode;
-use crate::ids::{OrderId, ResourceId, TargetId, TenantId};
+use crate::ids::{CustomerId, OrderId, ResourceId, TargetId, TenantId};
 use crate::sweep::Finding;
 
 /// The output of `interlock sweep`.
@@ -15,6 +15,14 @@ pub struct SweepView {
     /// Who did not answer: `TENANT CUSTOMER`, `TENANT KIND/ID`, or a target's name after a space.
     #[serde(default)]
     pub unanswered: Vec<String>,
+    /// How many orders were not asked whether they wait for each other, because there were too many.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rings_left_out: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A finding as it is shown; fields that do not apply are null.
@@ -25,6 +33,9 @@ pub struct FindingView {
     /// Whose it is.
     #[serde(default)]
     pub tenant_id: Option<TenantId>,
+    /// The customer, if it is about no single order of it.
+    #[serde(default)]
+    pub customer_id: Option<CustomerId>,
     /// The order.
     #[serde(default)]
     pub order_id: Option<OrderId>,
@@ -47,6 +58,7 @@ impl From<&Finding> for FindingView {
         Self {
             code: finding.cause.code().into(),
             tenant_id: finding.tenant.clone(),
+            customer_id: finding.customer.clone(),
             order_id: finding.order.clone(),
             resource: finding.resource.clone(),
             target: finding.target.clone(),

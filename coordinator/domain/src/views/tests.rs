@@ -53,6 +53,7 @@ fn order() -> Value {
             "waits_for": "target", "target": "hss", "step": "hss.assign_number", "since": AT,
             "paused": {"what": "call", "by": "ann", "reason": null, "at": AT},
             "activity_id": "7", "attempt": 3, "last_failure": "503", "next_attempt_at": null,
+            "last_outcome": {"class": "unavailable", "detail": "503"},
         },
         "due_at": AT, "reset_at": AT,
         "steps": [
@@ -377,7 +378,7 @@ fn what_became_of_events_of_a_list_and_of_a_sweep_is_shown_as_it_was() {
     }));
     recorded::<SweepView>(&json!({
         "findings": [{"code": "order_overdue", "tenant_id": "blue", "order_id": ORDER, "resource": null, "target": null,
-                      "since": AT, "detail": "d", "next": "n"}],
+                      "customer_id": null, "since": AT, "detail": "d", "next": "n"}],
         "unanswered": [" hss", "blue A1"],
     }));
 }

@@ -1,6 +1,9 @@
 //! Metrics: the Temporal SDK's own and Interlock's, in one registry, read at one `/metrics`.
 
+mod counted_once;
+pub mod counts;
 mod metric_name;
+mod numbered_meter;
 pub mod rejections;
 mod watch;
 
@@ -24,6 +27,9 @@ use tokio::task::AbortHandle;
 pub use metric_name::{MetricKind, MetricName};
 pub use watch::Watch;
 
+use counted_once::CountedOnce;
+use numbered_meter::NumberedMeter;
+
 /// How long the exporter may take to write all metrics.
 const SCRAPE_LIMIT: Duration = Duration::from_secs(5);
 
@@ -40,6 +46,8 @@ struct Inner {
     serving: AbortHandle,
     /// For gauges that are set all at once: the labels with which each was set before.
     set: Mutex<BTreeMap<&'static str, BTreeSet<Labels>>>,
+    /// What was counted of the runs of entities.
+    counted_once: CountedOnce,
 }
 
 /// The labels of one value, in the order in which they are declared.
@@ -68,16 +76,18 @@ impl Metrics {
             Fault::failed(ErrorCode::MetricsUnavailable, format!("The metrics cannot be served: {error}."))
         })?;
         let (meter, exporter, serving) = (started.meter, started.bound_addr, started.abort_handle);
-        let inner = Inner { meter, exporter, serving, set: Mutex::default() };
+        let inner = Inner { meter, exporter, serving, set: Mutex::default(), counted_once: CountedOnce::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// An SDK runtime on the current Tokio runtime, whose workers write to this registry.
+    /// An SDK runtime on the current Tokio runtime, whose workers write to this registry with their number as a label. Workers of
+    /// one queue need runtimes of different numbers.
     ///
     /// # Errors
     /// [`Fault`] `runtime_unavailable`.
-    pub fn runtime(&self) -> Result<Runtime, Fault> {
-        let telemetry = TelemetryOptions::builder().metrics(Arc::clone(&self.inner.meter)).build();
+    pub fn runtime(&self, number: usize) -> Result<Runtime, Fault> {
+        let meter: Arc<dyn CoreMeter> = Arc::new(NumberedMeter::new(self.meter(), number));
+        let telemetry = TelemetryOptions::builder().metrics(meter).build();
         let unavailable = |reason: String| {
             Fault::failed(ErrorCode::RuntimeUnavailable, format!("The Temporal SDK cannot start: {reason}."))
         };
@@ -131,6 +141,10 @@ impl Metrics {
         histogram.record(value, &self.attributes(labels));
     }
 
+    fn meter(&self) -> Arc<dyn CoreMeter> {
+        Arc::clone(&self.inner.meter)
+    }
+
     fn attributes(&self, labels: &[(&'static str, &str)]) -> MetricAttributes {
         let labels = labels.iter().map(|(key, value)| MetricKeyValue::new(*key, (*value).to_owned()));
         self.inner.meter.new_attributes(NewAttributes::from(labels.collect::<Vec<_>>()))
@@ -154,10 +168,23 @@ impl Metrics {
     }
 }
 
-/// The upper bounds of the buckets of Interlock's histograms: waits may last for hours.
+/// The SDK's histograms of waits for a worker. Its own buckets begin with 0.1 s and 0.5 s: everything in between looks like nearly half a
+/// second, and an alert at 0.2 s fires from 0.1 s on.
+const WAITS_FOR_A_WORKER: [&str; 2] = ["workflow_task_schedule_to_start_latency", "activity_schedule_to_start_latency"];
+/// The upper bounds of their buckets, in seconds.
+const WAIT_SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0, 600.0, 3600.0];
+
+/// The upper bounds of the buckets of Interlock's histograms, where waits may last for hours, and of some of the SDK's.
 fn buckets() -> HashMap<String, Vec<f64>> {
     let buckets = |name: &MetricName| Some((name.as_str().to_owned(), name.buckets()?.to_vec()));
-    MetricName::ALL.iter().filter_map(buckets).collect()
+    let of_sdk = WAITS_FOR_A_WORKER.map(|name| (name.to_owned(), WAIT_SECONDS.to_vec()));
+    MetricName::ALL.iter().filter_map(buckets).chain(of_sdk).collect()
+}
+
+/// The upper bounds of the buckets of a histogram, by the name under which Prometheus finds its buckets, without `_bucket`; none if the
+/// bounds are the SDK's own.
+pub fn bucket_bounds(histogram: &str) -> Option<Vec<f64>> {
+    buckets().into_iter().find(|(name, _)| histogram.contains(name)).map(|(_, bounds)| bounds)
 }
 
 #[cfg(test)]
@@ -184,6 +211,42 @@ mod tests {
         let text = metrics.text().await.unwrap();
         assert!(text.contains("interlock_orders_open{namespace=\"default\",state=\"held\"} 2"), "{text}");
         assert!(text.contains("interlock_orders_open{namespace=\"default\",state=\"pending\"} 0"), "{text}");
+    }
+
+    /// As the SDK does it: attributes of the whole worker first, then more of them.
+    fn set_cache_size(meter: &dyn CoreMeter, entities: u64) {
+        let of_worker = meter.new_attributes([MetricKeyValue::new("namespace", "default")].into());
+        let of_queue = meter.extend_attributes(of_worker, [MetricKeyValue::new("task_queue", "q")].into());
+        meter.gauge("temporal_sticky_cache_size".into()).record(entities, &of_queue);
+    }
+
+    #[tokio::test]
+    async fn two_workers_of_one_queue_do_not_replace_what_the_other_measures() {
+        let metrics = Metrics::start().unwrap();
+        for (number, entities) in [(0, 2_001), (1, 1_999)] {
+            set_cache_size(&NumberedMeter::new(metrics.meter(), number), entities);
+        }
+        let text = metrics.text().await.unwrap();
+        let sizes = text.lines().filter(|line| line.starts_with("temporal_sticky_cache_size{"));
+        let sum: u64 = sizes.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum();
+        assert_eq!(sum, 4_000, "{text}");
+        assert!(text.contains("worker=\"1\""), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_wait_for_a_worker_is_measured_finely_enough_for_its_alert() {
+        let metrics = Metrics::start().unwrap();
+        for name in WAITS_FOR_A_WORKER {
+            let parameters = MetricParameters::builder().name(format!("temporal_{name}")).unit("duration").build();
+            let histogram = metrics.meter().histogram_duration(parameters);
+            histogram.record(Duration::from_millis(150), &metrics.attributes(&[]));
+        }
+        let text = metrics.text().await.unwrap();
+        for name in WAITS_FOR_A_WORKER {
+            let count = |le: &str| format!("temporal_{name}_seconds_bucket{{le=\"{le}\"}}");
+            assert!(text.contains(&format!("{} 0", count("0.1"))), "{text}");
+            assert!(text.contains(&format!("{} 1", count("0.2"))), "{text}");
+        }
     }
 
     #[tokio::test]

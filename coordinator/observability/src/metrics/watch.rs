@@ -23,6 +23,12 @@ impl Watch {
 }
 
 impl Observer for Watch {
+    fn observe_run(&self, run_id: &str, number: u32, observation: &Observation) {
+        if self.metrics.inner.counted_once.is_new(run_id, number, observation) {
+            self.observe(observation);
+        }
+    }
+
     fn observe(&self, observation: &Observation) {
         let metrics = &self.metrics;
         match observation {

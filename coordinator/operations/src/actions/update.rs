@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Actions;
-use crate::inspection::InspectionError;
+use crate::inspection::{Inspection, InspectionError};
 
 /// One update.
 pub(crate) struct Update<'a, M> {
@@ -38,6 +38,12 @@ impl Actions {
     ) -> Result<A, InspectionError> {
         let Update { what, entity, name, id, argument, limit } = update;
         let answer = self.installation.entities.update_running(entity, name, argument, id, limit).await;
-        answer.map_err(|error| InspectionError::of_call(what, error))
+        match answer {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                let inspection = Inspection::new(self.installation.clone());
+                Err(inspection.with_place(entity, what, InspectionError::of_call(what, error)).await)
+            }
+        }
     }
 }

@@ -86,7 +86,7 @@ pub async fn bootstrap(
         done.push(ensure_record(client, name, &records, &wanted, options.dry_run).await);
     }
     let installation =
-        Installation::as_recorded(client.clone(), connecting, settings.clone(), catalog.clone(), &wanted).await?;
+        Installation::as_recorded(client.clone(), connecting, settings.clone(), catalog.clone(), &wanted)?;
     for name in &usable {
         done.push(ensure_sweep(&installation, name, wanted.is_changing(), options.dry_run).await);
     }
@@ -158,7 +158,10 @@ async fn ensure_sweep(installation: &Installation, namespace: &str, is_changing:
         Ok(true) => deed.with(DeedOutcome::Made),
         Ok(false) if is_changing => deed,
         Ok(false) => match schedules::update_sweep(installation, namespace).await {
-            Ok(()) => deed,
+            Ok(false) => deed,
+            Ok(true) => deed.with_detail(
+                "it is paused, and stays so: 'temporal schedule toggle --unpause' continues it".to_owned(),
+            ),
             Err(error) => deed.refused(&error, "Allow this client to change schedules, then run it again."),
         },
         Err(error) => deed.refused(&error, "Allow this client to create schedules, then run it again."),

@@ -176,7 +176,12 @@ impl BootstrapReport {
 
     /// The first thing that could not be done, in a sentence.
     pub fn first_not_done(&self) -> Option<String> {
-        self.done.iter().find(|deed| deed.outcome == DeedOutcome::NotDone).map(Deed::words)
+        self.not_done().next().map(Deed::words)
+    }
+
+    /// What could not be done.
+    pub fn not_done(&self) -> impl Iterator<Item = &Deed> {
+        self.done.iter().filter(|deed| deed.outcome == DeedOutcome::NotDone)
     }
 
     /// The whole report, for a person.
@@ -192,7 +197,7 @@ impl BootstrapReport {
         } else if !self.shards_before.is_empty() && !self.dry_run {
             line("The shard count changes: fix all that is NOT DONE, then run this again.".to_owned());
         }
-        let undone = self.done.iter().filter(|deed| deed.outcome == DeedOutcome::NotDone).count();
+        let undone = self.not_done().count();
         line(match (undone, self.dry_run) {
             (0, true) => "Nothing was changed.".to_owned(),
             (0, false) => {
@@ -205,7 +210,8 @@ impl BootstrapReport {
 }
 
 impl Deed {
-    fn words(&self) -> String {
+    /// The thing and its outcome, for a person.
+    pub fn words(&self) -> String {
         let mut words =
             format!("{:<16} {:<17} {}: {}", self.outcome.words(), self.what.words(), self.namespace, self.name);
         if let Some(detail) = &self.detail {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use interlock_adapters::front_door::is_json;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::decode_part;
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -93,7 +93,9 @@ pub fn binary_event<'a>(
         let bad = || FormatError::Header(name.to_owned());
         let text = std::str::from_utf8(value).map_err(|_| bad())?;
         // The HTTP binding percent-encodes what headers cannot carry, and removes the quotes of a quoted string.
-        event.insert(attribute.to_owned(), Value::from(decode_part(&unquoted(text)).map_err(|_| bad())?));
+        let plain = unquoted(text);
+        let decoded = percent_decode_str(&plain).decode_utf8().map_err(|_| bad())?;
+        event.insert(attribute.to_owned(), Value::from(decoded.into_owned()));
     }
     if !body.is_empty() {
         if !media_type.is_none_or(is_json) {

@@ -4,8 +4,10 @@
 //! ordering whose order is a single call, the start of a standalone activity whose id is the order's. Both calls carry a
 //! request id that is derived from the order, so that sending an event again changes nothing.
 
+mod fine_times;
 mod formats;
 mod retention;
+mod splitter;
 mod standalone;
 
 use std::collections::HashMap;
@@ -14,18 +16,18 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream;
 use interlock_adapters::trace_context;
-use interlock_client::{EntityCallError, request_id};
+use interlock_client::{EntityCallError, NotSubmitted, request_id};
 use interlock_connection::Installation;
 use interlock_domain::catalog::Ordering;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::{self, Event};
 use interlock_domain::event_result::EventResult;
-use interlock_domain::ids::TenantId;
+use interlock_domain::ids::{OrderId, TenantId, Timestamp};
 use interlock_domain::order::Rejection;
 use interlock_domain::trace_parent::{self, TRACE_PARENT_ATTRIBUTE};
-use interlock_workflows::names;
 use serde::Serialize;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tonic::Code;
 use tracing::Span;
 use tracing::field::Empty;
@@ -33,10 +35,13 @@ use tracing::field::Empty;
 use retention::Retention;
 
 pub use formats::{BINARY_ATTRIBUTE_PREFIX, FormatError, binary_event, events_of_json};
+pub use splitter::{ITEM_BYTES_MAX, Item, NotRead, Position, Splitter};
 pub use standalone::{StandaloneOrder, standalone_order};
 
 /// How long Temporal may take to answer one acceptance.
 const ACCEPT_LIMIT: Duration = Duration::from_secs(10);
+/// How long an event is sent again while Temporal is unavailable.
+const SUBMIT_LIMIT: Duration = Duration::from_millis(1_500);
 /// How many customers' events of one batch are handled at a time.
 pub const CONCURRENCY_MAX: usize = 64;
 
@@ -49,8 +54,12 @@ enum Taken {
     Unknown {
         detail: String,
     },
-    /// Temporal is unavailable.
+    /// Temporal is unavailable, and the event was certainly not accepted.
     Away {
+        detail: String,
+    },
+    /// Temporal is unavailable, and the event may have been accepted.
+    AwayMaybeAccepted {
         detail: String,
     },
 }
@@ -113,10 +122,16 @@ impl Ingest {
         ingested.results.remove(0)
     }
 
-    async fn in_order(&self, tenant: &TenantId, events: Vec<(usize, Value)>) -> Vec<(usize, EventResult, Taken)> {
+    async fn in_order(&self, tenant: &TenantId, mut events: Vec<(usize, Value)>) -> Vec<(usize, EventResult, Taken)> {
+        fine_times::keep(&mut events);
         let mut results = Vec::with_capacity(events.len());
+        let mut accepted_last = None;
         for (index, event) in events {
-            let (result, taken) = self.take(tenant, event).await;
+            // Of events with the same millisecond, the one that was accepted first goes first.
+            let now =
+                accepted_last.map_or_else(standalone::now, |last: Timestamp| standalone::now().max(last.plus_ms(1)));
+            accepted_last = Some(now);
+            let (result, taken) = self.take(tenant, event, now).await;
             results.push((index, result, taken));
         }
         results
@@ -124,16 +139,16 @@ impl Ingest {
 
     /// Runs within a span that continues the trace of the event, or else of the request: the order's
     /// calls continue from there.
-    async fn take(&self, tenant: &TenantId, value: Value) -> (EventResult, Taken) {
+    async fn take(&self, tenant: &TenantId, value: Value, now: Timestamp) -> (EventResult, Taken) {
         let own = value.get(TRACE_PARENT_ATTRIBUTE).and_then(trace_parent::of_value);
         let span = tracing::error_span!("accept", %tenant, order = Empty, event.type = Empty);
         if let Some(request) = trace_context::outgoing().filter(|_| own.is_some()) {
             trace_context::link(&span, request);
         }
-        trace_context::within(span, own, self.accept(tenant, value)).await
+        trace_context::within(span, own, self.accept(tenant, value, now)).await
     }
 
-    async fn accept(&self, tenant: &TenantId, mut value: Value) -> (EventResult, Taken) {
+    async fn accept(&self, tenant: &TenantId, mut value: Value, now: Timestamp) -> (EventResult, Taken) {
         let mut result = EventResult::of_raw(&value);
         let event = match Event::from_value(&value, self.event_bytes_max()) {
             Ok(event) => event,
@@ -163,15 +178,15 @@ impl Ingest {
                 Err(rejection) => return (result, Taken::Rejected(rejection)),
             }
         }
+        let id = submission_id(&order, &value);
         self.pass_trace_on(&mut value);
-        event::stamp(&mut value, standalone::now(), self.event_bytes_max());
+        event::stamp(&mut value, now, self.event_bytes_max());
         let entity = self.installation.entities.customer(tenant, &event.subject);
         result.workflow_id = Some(entity.route.workflow_id.clone());
-        let id = request_id::of_submission(&order);
-        let call = self.installation.entities.signal_with_start(&entity, names::SUBMIT, &value, &id);
+        let call = self.installation.entities.submit(&entity, &value, &id, SUBMIT_LIMIT);
         let taken = match tokio::time::timeout(ACCEPT_LIMIT, call).await {
             Ok(Ok(())) => Taken::Accepted,
-            Ok(Err(error)) => of_error(&error),
+            Ok(Err(NotSubmitted { error, maybe_accepted })) => of_error(&error, maybe_accepted),
             Err(_) => unanswered(),
         };
         (result, taken)
@@ -195,10 +210,18 @@ impl Ingest {
     async fn start_alone(&self, alone: &StandaloneOrder) -> Taken {
         match tokio::time::timeout(ACCEPT_LIMIT, alone.start(&self.installation)).await {
             Ok(Ok(())) => Taken::Accepted,
-            Ok(Err(error)) => of_error(&error),
+            // The SDK repeats the start, and does not say whether an earlier attempt may have arrived.
+            Ok(Err(error)) => of_error(&error, true),
             Err(_) => unanswered(),
         }
     }
+}
+
+/// The request id of a submission. It is the same whenever the same event is sent, and another one if the event was corrected: the server
+/// would drop that one otherwise, and the entity could not take it.
+fn submission_id(order: &OrderId, event: &Value) -> String {
+    let said = hex::encode(Sha256::digest(event.to_string()));
+    request_id::of(&["submit", order.as_str(), &said])
 }
 
 fn unanswered() -> Taken {
@@ -206,9 +229,12 @@ fn unanswered() -> Taken {
 }
 
 /// What an error of the acceptance means for the event.
-fn of_error(error: &EntityCallError) -> Taken {
+fn of_error(error: &EntityCallError, maybe_accepted: bool) -> Taken {
     match error.status() {
-        Some(status) if status.code() == Code::Unavailable => Taken::Away { detail: status.message().to_owned() },
+        Some(status) if status.code() == Code::Unavailable => {
+            let detail = status.message().to_owned();
+            if maybe_accepted { Taken::AwayMaybeAccepted { detail } } else { Taken::Away { detail } }
+        }
         // The entity has more than it can accept at the moment. The event was not accepted; it can be sent again later.
         Some(status) if error.will_pass() => Taken::Unknown { detail: status.message().to_owned() },
         Some(status) if is_refusal(status.code()) => Taken::Rejected(Rejection::new(
@@ -233,7 +259,9 @@ fn is_refusal(code: Code) -> bool {
 
 /// The results for each event, and whether Temporal is unavailable.
 fn conclude(taken: Vec<(EventResult, Taken)>) -> Ingested {
-    let any_answered = taken.iter().any(|(_, taken)| matches!(taken, Taken::Accepted | Taken::Unknown { .. }));
+    let may_be_accepted =
+        |taken: &Taken| matches!(taken, Taken::Accepted | Taken::Unknown { .. } | Taken::AwayMaybeAccepted { .. });
+    let any_answered = taken.iter().any(|(_, taken)| may_be_accepted(taken));
     let any_readable = taken.iter().any(|(_, taken)| !matches!(taken, Taken::Unreadable(_)));
     let mut away = None;
     let results = taken
@@ -242,6 +270,7 @@ fn conclude(taken: Vec<(EventResult, Taken)>) -> Ingested {
             Taken::Accepted => result.accepted(),
             Taken::Unreadable(rejection) | Taken::Rejected(rejection) => result.rejected(rejection),
             Taken::Unknown { detail } => result.unknown(ErrorCode::TemporalNotAnswering, detail),
+            Taken::AwayMaybeAccepted { detail } => result.unknown(ErrorCode::TemporalUnavailable, detail),
             Taken::Away { detail } => {
                 away = Some(detail.clone());
                 result.unknown(ErrorCode::TemporalUnavailable, detail)
@@ -262,6 +291,15 @@ mod tests {
     }
 
     #[test]
+    fn a_corrected_event_is_another_submission_and_the_same_event_is_not() {
+        let order: OrderId = "A1~6f9619ff-8b86-5011-b42d-00cf4fc964ff".parse().unwrap();
+        let event = serde_json::json!({"id": "1", "data": {"imsi": "1"}});
+        let corrected = serde_json::json!({"id": "1", "data": {"imsi": "2"}});
+        assert_eq!(submission_id(&order, &event), submission_id(&order, &event.clone()));
+        assert_ne!(submission_id(&order, &event), submission_id(&order, &corrected));
+    }
+
+    #[test]
     fn temporal_is_away_only_where_it_took_nothing() {
         let away = || (result(), Taken::Away { detail: "no".to_owned() });
         let rejected = || (result(), Taken::Rejected(Rejection::new(ErrorCode::NotJson, "x")));
@@ -271,5 +309,8 @@ mod tests {
         assert_eq!(with_accepted.results[0].status, EventStatus::Unknown);
         assert_eq!(with_accepted.results[0].code, Some(ErrorCode::TemporalUnavailable.into()));
         assert_eq!(conclude(vec![rejected()]).away, None);
+        let in_doubt = conclude(vec![away(), (result(), Taken::AwayMaybeAccepted { detail: "cut".to_owned() })]);
+        assert_eq!(in_doubt.away, None, "one of them may have been accepted");
+        assert!(in_doubt.results.iter().all(|result| result.status == EventStatus::Unknown));
     }
 }

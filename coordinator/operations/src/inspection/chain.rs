@@ -22,7 +22,7 @@ use interlock_domain::wire::{Hideable, WireName};
 
 pub(super) use self::answers::{ChainAnswer, ChainQuestion, OrderLink, PausedCall};
 
-use self::answers::{is_free, of_look_up, stands};
+use self::answers::{contradiction, is_contradiction, is_free, of_look_up, stands, unserved};
 use self::link::ChainLink;
 
 /// The placeholder for a customer of a tenant that the caller may not read.
@@ -182,6 +182,11 @@ impl Chain {
         if view.state == TargetStateName::Maintenance {
             link.waits_for = Some(WaitKind::Window.into());
         }
+        link.is_unserved = view.unserved;
+        if link.is_unserved {
+            let unserved = unserved(view);
+            link.detail = Some(link.detail.take().map_or(unserved.clone(), |detail| format!("{detail} {unserved}")));
+        }
         if !is_free(view) {
             let stands = stands(view);
             link.detail = Some(link.detail.take().map_or(stands.clone(), |detail| format!("{detail} {stands}")));
@@ -270,6 +275,7 @@ impl Chain {
         parent: Option<usize>,
         keeping: Keeping,
     ) {
+        let contradicts = is_contradiction(&keeping);
         // If the customer has given the lease back, its own open order may wait to get it again: that delays no other order.
         if let Some(order) = keeping.order_id.filter(|_| keeping.holds) {
             self.open.push((ChainQuestion::Order { tenant: tenant.clone(), order }, parent));
@@ -283,8 +289,13 @@ impl Chain {
         } else {
             (WaitKind::Settling, format!("{customer} has released it; the message is in flight."))
         };
-        let detail = Some(keeping.detail).filter(|detail| !detail.is_empty()).unwrap_or(usual);
+        let detail = if contradicts {
+            contradiction(&customer)
+        } else {
+            Some(keeping.detail).filter(|detail| !detail.is_empty()).unwrap_or(usual)
+        };
         let mut link = ChainLink::new(tenant, waits_for, keeping.since, detail);
+        link.code = contradicts.then(|| ErrorCode::LeaseDiffers.into());
         link.holder = Some(customer.to_string());
         link.customer_id = Some(customer);
         link.resource = Some(resource);

@@ -13,6 +13,7 @@ use interlock_workflows::names;
 
 use super::cursor::{Cursor, EntityPlace, from_place};
 pub use super::order_filter::OrderFilter;
+use super::windows::Windows;
 use super::{Inspection, InspectionError};
 
 /// How many orders a page has by default.
@@ -40,11 +41,14 @@ impl From<FoundCustomer> for Found {
 /// The matching orders of those that an entity listed, at most `room` of them, and after which to continue, if there may be more.
 fn taken(
     listed: customer::OrderPage,
-    filter: &OrderFilter,
+    (filter, windows): (&OrderFilter, &Windows),
     room: usize,
     now: DateTime<Utc>,
 ) -> (Vec<ListedOrder>, Option<OrderId>) {
-    let customer::OrderPage { orders, mut next } = listed;
+    let customer::OrderPage { mut orders, mut next } = listed;
+    for order in &mut orders {
+        windows.show_in_list(order);
+    }
     let mut taken: Vec<ListedOrder> = orders.into_iter().filter(|order| filter.wants(order, now)).collect();
     if taken.len() > room {
         taken.truncate(room);
@@ -70,9 +74,11 @@ impl Inspection {
     ) -> Result<OrderPage, InspectionError> {
         let cursor = cursor.map(Cursor::parse).transpose()?.unwrap_or_default();
         let limit = limit.clamp(1, LIMIT_MAX);
+        let windows = if filter.for_persons { Windows::default() } else { self.windows(|_| true).await };
+        let round = Round::new(self, tenant, filter, windows, limit);
         match &filter.customer {
-            Some(customer) => self.orders_of_customer(tenant, customer, filter, limit, &cursor).await,
-            None => self.orders_of_tenant(tenant, filter, limit, cursor).await,
+            Some(customer) => self.orders_of_customer(round, customer, &cursor).await,
+            None => self.orders_of_tenant(round, cursor).await,
         }
     }
 
@@ -93,16 +99,13 @@ impl Inspection {
 
     async fn orders_of_customer(
         &self,
-        tenant: &TenantId,
+        mut round: Round<'_>,
         customer: &CustomerId,
-        filter: &OrderFilter,
-        limit: usize,
         cursor: &Cursor,
     ) -> Result<OrderPage, InspectionError> {
         if !cursor.is_of(customer) {
             return Err(InspectionError::BadCursor);
         }
-        let mut round = Round::new(self, tenant, filter, limit);
         let mut never_seen = None;
         if !cursor.alone {
             match round.add_those_of(customer, cursor.after.clone()).await {
@@ -128,16 +131,10 @@ impl Inspection {
         }
     }
 
-    async fn orders_of_tenant(
-        &self,
-        tenant: &TenantId,
-        filter: &OrderFilter,
-        limit: usize,
-        mut cursor: Cursor,
-    ) -> Result<OrderPage, InspectionError> {
+    async fn orders_of_tenant(&self, mut round: Round<'_>, mut cursor: Cursor) -> Result<OrderPage, InspectionError> {
+        let tenant = round.tenant;
         let namespace = self.installation.routing.namespace(tenant);
-        let question = visibility::question(tenant, filter.held_only());
-        let mut round = Round::new(self, tenant, filter, limit);
+        let question = visibility::question(tenant, round.asked.held_only());
         while !cursor.alone {
             let client = &self.installation.client;
             let found = visibility::find(client, namespace, tenant, &question, cursor.token()?).await?;
@@ -183,6 +180,9 @@ pub(super) struct Round<'a> {
     pub(super) inspection: &'a Inspection,
     pub(super) tenant: &'a TenantId,
     pub(super) filter: &'a OrderFilter,
+    /// The filter as entities and activities are asked: they do not know of windows.
+    pub(super) asked: OrderFilter,
+    pub(super) windows: Windows,
     limit: usize,
     pub(super) began: Instant,
     /// Whether at least one entity or standalone order was handled, so that every page makes progress, however slow it is.
@@ -191,9 +191,15 @@ pub(super) struct Round<'a> {
 }
 
 impl<'a> Round<'a> {
-    fn new(inspection: &'a Inspection, tenant: &'a TenantId, filter: &'a OrderFilter, limit: usize) -> Self {
-        let page = OrderPage::default();
-        Self { inspection, tenant, filter, limit, began: Instant::now(), progressed: false, page }
+    fn new(
+        inspection: &'a Inspection,
+        tenant: &'a TenantId,
+        filter: &'a OrderFilter,
+        windows: Windows,
+        limit: usize,
+    ) -> Self {
+        let (asked, page) = (filter.with_windows(&windows), OrderPage::default());
+        Self { inspection, tenant, filter, asked, windows, limit, began: Instant::now(), progressed: false, page }
     }
 }
 
@@ -209,9 +215,10 @@ impl Round<'_> {
         mut after: Option<OrderId>,
     ) -> Result<Option<OrderId>, InspectionError> {
         loop {
-            let listed = self.inspection.listed(self.tenant, customer, self.filter, after.as_ref(), self.limit).await?;
+            let listed = self.inspection.listed(self.tenant, customer, &self.asked, after.as_ref(), self.limit).await?;
             self.progressed = true;
-            let (taken, next) = taken(listed, self.filter, self.limit - self.page.orders.len(), Utc::now());
+            let (taken, next) =
+                taken(listed, (self.filter, &self.windows), self.limit - self.page.orders.len(), Utc::now());
             self.page.orders.extend(taken);
             if next.is_none() || self.is_over() {
                 return Ok(next);
@@ -227,7 +234,8 @@ impl Round<'_> {
         entities: Vec<Found>,
         first_after: Option<OrderId>,
     ) -> Option<(Found, Option<OrderId>)> {
-        let (inspection, tenant, filter, limit) = (self.inspection, self.tenant, self.filter, self.limit);
+        let (inspection, tenant, filter, limit) = (self.inspection, self.tenant, self.asked.clone(), self.limit);
+        let filter = &filter;
         let afters = std::iter::once(first_after).chain(std::iter::repeat(None));
         let asked = futures_util::stream::iter(entities.into_iter().zip(afters).map(|(found, after)| async move {
             let answer = inspection.listed(tenant, &found.customer, filter, after.as_ref(), limit).await;
@@ -261,13 +269,14 @@ impl Round<'_> {
                     return None;
                 }
             };
-            let (taken, next) = taken(listed, self.filter, self.limit - self.page.orders.len(), Utc::now());
+            let (taken, next) =
+                taken(listed, (self.filter, &self.windows), self.limit - self.page.orders.len(), Utc::now());
             self.page.orders.extend(taken);
             let next = next?;
             if self.is_over() {
                 return Some(next);
             }
-            answer = self.inspection.listed(self.tenant, &found.customer, self.filter, Some(&next), self.limit).await;
+            answer = self.inspection.listed(self.tenant, &found.customer, &self.asked, Some(&next), self.limit).await;
         }
     }
 }
@@ -308,7 +317,7 @@ mod tests {
     fn the_next_page_begins_after_the_last_order_that_this_one_has_room_for() {
         let filter = OrderFilter::default();
         let taken = |listed: customer::OrderPage, room| {
-            let (orders, next) = super::taken(listed, &filter, room, Utc::now());
+            let (orders, next) = super::taken(listed, (&filter, &Windows::default()), room, Utc::now());
             (orders.len(), next)
         };
         assert_eq!(taken(listed(3, None), 3), (3, None));

@@ -7,11 +7,14 @@ use interlock_client::{
     VISIBILITY_SILENT,
 };
 use interlock_connection::Installation;
-use interlock_domain::customer::{self, CustomerView, OrderView, WaitView};
+use interlock_domain::customer::{
+    self, CustomerView, OrderMemory, OrderView, RememberedOrder, StepStateName, StepView, WaitView,
+};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, OrderId, RealmId, ResourceId, ResourceKind, TargetId, TenantId};
 use interlock_domain::resource::ResourceView;
 use interlock_domain::views::WhyUnanswered;
+use interlock_domain::wire::WireName;
 use interlock_fault::{Fault, with_causes};
 use interlock_workflows::names;
 use serde::Serialize;
@@ -21,6 +24,7 @@ use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use thiserror::Error;
 use tonic::Status;
 
+use crate::misplaced::misplaced_run;
 use standalone::standalone_view;
 
 mod chain;
@@ -33,6 +37,7 @@ mod standing_alone;
 mod target;
 mod tenant;
 pub mod why;
+mod windows;
 
 /// How long an entity may take to answer. Without a worker, no entity answers.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
@@ -43,9 +48,27 @@ pub enum InspectionError {
     /// It was never seen, or its history is gone.
     #[error("{0} was never seen")]
     NeverSeen(String),
+    /// It ended, and its customer no longer shows it.
+    #[error(
+        "{0} ended, and is no longer kept: its customer shows the orders that ended last, and only knows that it had this one"
+    )]
+    NoLongerKept(String),
+    /// It was never seen, or ended and is forgotten.
+    #[error("{0} was never seen, or it ended so long ago that it is no longer kept")]
+    SeenOrForgotten(String),
     /// No worker answered.
     #[error("{0} did not answer: no worker serves its queue, or all workers are busy")]
     NoWorker(String),
+    /// Somebody started the entity where no worker executes it.
+    #[error("{what} did not answer. {misplaced}. Next: '{remedy}'")]
+    Misplaced {
+        /// The requested object.
+        what: String,
+        /// What is wrong with the run.
+        misplaced: String,
+        /// The command that makes the entity work again.
+        remedy: String,
+    },
     /// Temporal is unavailable.
     #[error("Temporal is unavailable: {0}")]
     Away(String),
@@ -83,8 +106,10 @@ impl InspectionError {
     /// Its stable code.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::NeverSeen(_) => ErrorCode::NeverSeen,
+            Self::NeverSeen(_) | Self::SeenOrForgotten(_) => ErrorCode::NeverSeen,
+            Self::NoLongerKept(_) => ErrorCode::NoLongerKept,
             Self::NoWorker(_) => ErrorCode::NoWorker,
+            Self::Misplaced { .. } => ErrorCode::RunMisplaced,
             Self::Away(_) => ErrorCode::TemporalUnavailable,
             Self::Busy(_) => ErrorCode::TemporalBusy,
             Self::NotRegistered(_) => ErrorCode::SearchAttributesMissing,
@@ -167,7 +192,12 @@ impl Inspection {
     pub async fn customer(&self, tenant: &TenantId, customer: &CustomerId) -> Result<CustomerView, InspectionError> {
         let entity = self.installation.entities.customer(tenant, customer);
         let what = format!("The customer {customer}");
-        let (view, run): (CustomerView, _) = self.ask(&what, &entity, names::STATE, &()).await?;
+        let (mut view, run): (CustomerView, _) = self.ask(&what, &entity, names::STATE, &()).await?;
+        let windows = self.windows(|_| true).await;
+        for order in &mut view.orders {
+            self.count_calls(&mut order.steps, &run).await;
+            windows.show_in_view(order);
+        }
         Ok(CustomerView { entity_ended: run.ended().map(Into::into), ..view })
     }
 
@@ -217,13 +247,35 @@ impl Inspection {
                     self.show_call(waiting_for, &run).await;
                     waiting_for.paused = run.paused().map(Paused::view).or(waiting_for.paused.take());
                 }
+                self.count_calls(&mut view.steps, &run).await;
+                self.windows_for(&view).await.show_in_view(&mut view);
                 Ok(OrderView { entity_ended: run.ended().map(Into::into), ..view })
             }
-            Ok((None, _)) | Err(InspectionError::NeverSeen(_)) => {
-                let view = standalone_view(&self.installation, tenant, order).await?;
-                view.ok_or(InspectionError::NeverSeen(what))
+            Ok((None, _)) => match self.standing_alone(tenant, order).await? {
+                Some(view) => Ok(view),
+                None => Err(self.why_not_shown(what, &entity, order).await),
+            },
+            Err(InspectionError::NeverSeen(_)) => {
+                self.standing_alone(tenant, order).await?.ok_or(InspectionError::NeverSeen(what))
             }
             Err(error) => Err(error),
+        }
+    }
+
+    async fn standing_alone(&self, tenant: &TenantId, order: &OrderId) -> Result<Option<OrderView>, InspectionError> {
+        let Some(mut view) = standalone_view(&self.installation, tenant, order).await? else { return Ok(None) };
+        self.windows_for(&view).await.show_in_view(&mut view);
+        Ok(Some(view))
+    }
+
+    /// Why a customer does not show an order. Workers of an earlier build cannot tell.
+    async fn why_not_shown(&self, what: String, entity: &EntityHandle, order: &OrderId) -> InspectionError {
+        let argument = json!({ "order_id": order });
+        let asked = self.query::<RememberedOrder>(&what, entity, names::REMEMBERS, &argument).await;
+        match asked.map(|remembered| remembered.memory) {
+            Ok(WireName::Known(OrderMemory::Ended)) => InspectionError::NoLongerKept(what),
+            Ok(WireName::Known(OrderMemory::Uncertain)) => InspectionError::SeenOrForgotten(what),
+            _ => InspectionError::NeverSeen(what),
         }
     }
 
@@ -247,6 +299,14 @@ impl Inspection {
             && let Some(call) = self.call_at(run, target).await
         {
             call.show_in(waiting_for);
+        }
+    }
+
+    /// Adds to the steps whose calls are under way how often these have sent their requests.
+    async fn count_calls(&self, steps: &mut [StepView], run: &EntityRun) {
+        for step in steps.iter_mut().filter(|step| step.state == StepStateName::Running) {
+            let call = self.call_at(run, &step.target).await;
+            step.attempts = step.attempts.saturating_add(call.map_or(0, |call| call.calls()));
         }
     }
 
@@ -275,7 +335,30 @@ impl Inspection {
         argument: &(impl Serialize + Sync),
     ) -> Result<(A, EntityRun), InspectionError> {
         let execution = WorkflowExecution { workflow_id: entity.route.workflow_id.clone(), run_id: String::new() };
-        self.ask_execution(what, &entity.route.namespace, execution, query, argument).await
+        match self.ask_execution(what, &entity.route.namespace, execution, query, argument).await {
+            Err(error) => Err(self.with_place(entity, what, error).await),
+            answer => answer,
+        }
+    }
+
+    /// The error of a call to an entity; or, if no worker executes its run, that.
+    pub(crate) async fn with_place(
+        &self,
+        entity: &EntityHandle,
+        what: &str,
+        error: InspectionError,
+    ) -> InspectionError {
+        if !matches!(error, InspectionError::NoWorker(_) | InspectionError::Refused { .. }) {
+            return error;
+        }
+        match misplaced_run(&self.installation, &entity.route).await {
+            Ok(Some((_, misplacement))) => InspectionError::Misplaced {
+                what: what.to_owned(),
+                misplaced: misplacement.to_string(),
+                remedy: misplacement.remedy(),
+            },
+            Ok(None) | Err(_) => error,
+        }
     }
 
     async fn ask_execution<A: DeserializeOwned>(

@@ -8,6 +8,7 @@ use interlock_domain::order::OrderState;
 use serde_json::json;
 
 use super::InspectionError;
+use super::windows::Windows;
 
 /// Which open orders to list; all by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct OrderFilter {
     pub code: Option<String>,
     /// Only those that are past their `due_at`.
     pub overdue: bool,
+    /// Whether an order that waits for the end of a target's maintenance window is not held: for what a person may do with held ones.
+    pub for_persons: bool,
 }
 
 impl OrderFilter {
@@ -47,6 +50,20 @@ impl OrderFilter {
         has_state && !self.overdue && self.code.as_ref().is_none_or(|code| ErrorCode::Paused == code.as_str())
     }
 
+    /// The same with the states in which entities and activities are while targets are in maintenance windows: what waits for the end
+    /// of one is held, and does not know it.
+    pub(super) fn with_windows(&self, windows: &Windows) -> Self {
+        let mut wider = self.clone();
+        if !windows.is_empty() && self.states.contains(&OrderState::Held) && self.code.is_none() {
+            for state in [OrderState::Pending, OrderState::InProgress] {
+                if !wider.states.contains(&state) {
+                    wider.states.push(state);
+                }
+            }
+        }
+        wider
+    }
+
     /// The argument of the entity's query: after which order to start, and how many to return.
     pub(super) fn argument(&self, after: Option<&OrderId>, limit: usize) -> customer::OrderFilter {
         customer::OrderFilter {
@@ -58,8 +75,12 @@ impl OrderFilter {
         }
     }
 
-    /// Whether an order that its entity listed matches, for the conditions that entities do not check.
+    /// Whether an order that its entity listed matches, for the conditions that entities do not check, or check without windows.
     pub(super) fn wants(&self, order: &ListedOrder, now: DateTime<Utc>) -> bool {
+        let has_state = |state| self.states.is_empty() || self.states.contains(&state);
+        if !order.state.known().is_none_or(has_state) {
+            return false;
+        }
         let due = || order.due_at.as_ref().and_then(|due| DateTime::parse_from_rfc3339(due).ok());
         !self.overdue || due().is_some_and(|due| due < now)
     }
@@ -68,6 +89,21 @@ impl OrderFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_order_that_a_window_holds_is_not_in_progress() {
+        let order = |state: &str| -> ListedOrder {
+            let order = OrderId::derive(&"t".parse().unwrap(), &"A".parse().unwrap(), "s", "1", None);
+            serde_json::from_value(json!({
+                "order_id": order, "event_id": "1", "type": "t", "customer_id": "A", "state": state, "accepted_at": "",
+                "since": "",
+            }))
+            .unwrap()
+        };
+        let in_progress = OrderFilter { states: vec![OrderState::InProgress], ..OrderFilter::default() };
+        assert!(in_progress.wants(&order("inProgress"), Utc::now()));
+        assert!(!in_progress.wants(&order("held"), Utc::now()));
+    }
 
     #[test]
     fn an_order_is_overdue_once_its_time_is_past() {
@@ -86,6 +122,22 @@ mod tests {
         assert!(!overdue.wants(&due(Some(now + second)), now));
         assert!(!overdue.wants(&due(None), now));
         assert!(OrderFilter::default().wants(&due(None), now));
+    }
+
+    #[test]
+    fn while_a_target_is_in_a_window_held_orders_are_looked_for_among_all_that_wait() {
+        let held = |code: Option<&str>| OrderFilter {
+            states: vec![OrderState::Held],
+            code: code.map(str::to_owned),
+            ..OrderFilter::default()
+        };
+        assert!(held(None).with_windows(&Windows::default()).held_only());
+        let windows = Windows::of(["hss".parse().unwrap()]);
+        let wider = held(None).with_windows(&windows);
+        assert_eq!(wider.states, [OrderState::Held, OrderState::Pending, OrderState::InProgress]);
+        assert!(held(Some("in_use")).with_windows(&windows).held_only(), "a window has no code");
+        let pending = OrderFilter { states: vec![OrderState::Pending], ..OrderFilter::default() };
+        assert_eq!(pending.with_windows(&windows), pending);
     }
 
     #[test]

@@ -55,7 +55,7 @@ fn view(order: &OrderId, known: &StandaloneActivity) -> OrderView {
             target: request.target.clone(),
             operation: request.operation.clone(),
             state: step.into(),
-            attempts: known.attempt,
+            attempts: known.calls.unwrap_or(if known.begun { known.attempt } else { 0 }),
             outcome: known.outcome.as_ref().map(|outcome| outcome.class().to_owned()),
             identity: None,
         }],
@@ -63,6 +63,7 @@ fn view(order: &OrderId, known: &StandaloneActivity) -> OrderView {
         actions: Vec::new(),
         code,
         detail: known.failure.clone(),
+        no_longer_kept: false,
         entity_ended: None,
     }
 }
@@ -133,6 +134,7 @@ mod tests {
             },
             status,
             attempt: 1,
+            calls: None,
             begun: true,
             since: Timestamp(0),
             outcome,
@@ -151,7 +153,10 @@ mod tests {
         assert!(matches!(waiting, Some(WaitingFor::Target { .. })), "{running:?}");
         let waiting = shown(&StandaloneActivity { begun: false, ..known(ActivityExecutionStatus::Running, None) });
         assert_eq!(waiting.state, OrderState::Acknowledged);
-        assert_eq!(waiting.steps[0].state, StepStateName::Open);
+        assert_eq!((waiting.steps[0].state.known(), waiting.steps[0].attempts), (Some(StepStateName::Open), 0));
+        let completed = known(ActivityExecutionStatus::Completed, Some(Outcome::Done));
+        let after_two_calls = StandaloneActivity { attempt: 5, calls: Some(2), ..completed };
+        assert_eq!(shown(&after_two_calls).steps[0].attempts, 2);
         let late = of_unanswered(Unanswered::NeverAttempted, true);
         let late = shown(&known(ActivityExecutionStatus::TimedOut, Some(late)));
         assert_eq!((late.state.known(), late.code.as_deref()), (Some(OrderState::Cancelled), Some("expired")));

@@ -86,7 +86,7 @@ impl Round<'_> {
     /// # Errors
     /// [`InspectionError`], if they cannot be listed.
     pub(super) async fn add_those_alone(&mut self, mut cursor: Cursor) -> Result<Option<String>, InspectionError> {
-        if !self.filter.may_stand_alone() {
+        if !self.asked.may_stand_alone() {
             return Ok(None);
         }
         loop {
@@ -116,7 +116,7 @@ impl Round<'_> {
         let namespace = installation.routing.namespace(self.tenant);
         let queue = self.filter.target.as_ref().map(|target| installation.routing.provisioning_queue(target));
         let known = installation.entities.has_search_attributes(namespace).await.then_some(self.tenant);
-        let question = question(known, self.filter, queue.as_deref());
+        let question = question(known, &self.asked, queue.as_deref());
         Ok(standalone_activities::find(&installation.client, namespace, &question, token).await?)
     }
 
@@ -135,7 +135,13 @@ impl Round<'_> {
             }
             self.progressed = true;
             match view {
-                Ok(view) => self.page.orders.extend(view.and_then(|view| listed(view, self.filter))),
+                Ok(view) => {
+                    let shown = view.map(|mut view| {
+                        self.windows.show_in_view(&mut view);
+                        view
+                    });
+                    self.page.orders.extend(shown.and_then(|view| listed(view, self.filter)));
+                }
                 Err(error) => self.page.unanswered.push(unanswered(found.order.customer(), &error)),
             }
         }
@@ -176,6 +182,7 @@ mod tests {
             actions: Vec::new(),
             code: None,
             detail: None,
+            no_longer_kept: false,
             entity_ended: None,
         }
     }

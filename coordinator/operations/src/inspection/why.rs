@@ -89,8 +89,8 @@ impl Inspection {
                 let answered = self.ask::<Keeping>(&what, &entity, names::KEEPS, &argument).await;
                 answered.map(|(keeping, run)| unless_ended(&run, ChainAnswer::Keeps(keeping)))
             }
-            ChainQuestion::Target { target, .. } => {
-                self.target(target).await.map(|view| ChainAnswer::Target(Box::new(view)))
+            ChainQuestion::Target { tenant, target } => {
+                self.target_of(tenant, target).await.map(|view| ChainAnswer::Target(Box::new(view)))
             }
         };
         match answered {

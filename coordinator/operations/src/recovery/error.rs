@@ -39,6 +39,22 @@ pub enum RecoveryError {
         /// Why, with the code of the codec.
         reason: String,
     },
+    /// No worker executes the present run, which would get the events.
+    #[error("{}", detail.trim_end_matches('.'))]
+    Misplaced {
+        /// What is wrong with it, and what to do.
+        detail: String,
+    },
+    /// The present run is not in its place, but somebody's workers execute it.
+    #[error(
+        "{} But workers have executed it: another installation may serve that queue, and the run is not ended. If it is to be ended \
+         nevertheless, terminate it with Temporal's own tools, and run this command without --misplaced",
+        detail
+    )]
+    Executed {
+        /// What is wrong with it, and what to do.
+        detail: String,
+    },
     /// Temporal did not answer.
     #[error("Temporal did not respond: {0}")]
     Temporal(ServerError),
@@ -73,6 +89,7 @@ impl RecoveryError {
             Self::NotDead { .. } => ErrorCode::RunNotDead,
             Self::Unreadable { .. } => ErrorCode::HistoryUnreadable,
             Self::Encrypted { .. } => ErrorCode::CodecKeyUnknown,
+            Self::Misplaced { .. } | Self::Executed { .. } => ErrorCode::RunMisplaced,
             Self::Temporal(_) | Self::Connection(_) => ErrorCode::TemporalUnavailable,
             Self::NotTaken { .. } | Self::NotTakenIn { .. } => ErrorCode::RecoveryUnfinished,
         }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use interlock_client::{RunInfo, ServerError, histories, runs, visibility};
 use interlock_connection::Installation;
-use interlock_domain::ids::{CustomerId, CustomerRef, TenantId};
+use interlock_domain::ids::{CustomerId, CustomerRef, TenantId, Timestamp};
 use interlock_domain::routing::EntityRoute;
+use interlock_domain::sweep::MisplacedRun;
 use serde::Serialize;
 use temporalio_client::Client;
 use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
@@ -15,6 +16,10 @@ use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use super::error::RecoveryError;
 use super::open_events::{OpenEvents, is_dead, open_events};
 use super::recorded::{RecordedRun, RunEnd};
+use crate::misplaced::misplaced_run;
+
+/// The reason that is recorded for ending a run that no worker executes.
+const END_REASON: &str = "no worker executes it: interlock customer recover --misplaced";
 
 /// A run that ended abnormally.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,6 +37,9 @@ pub struct DeadRun {
 pub struct Found {
     /// The runs that ended abnormally.
     pub runs: Vec<DeadRun>,
+    /// The present run, if it is to be ended because no worker executes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub misplaced: Option<MisplacedRun>,
     /// Their open events.
     #[serde(flatten)]
     pub open: OpenEvents,
@@ -53,27 +61,84 @@ impl Recovery {
     /// nothing.
     ///
     /// # Errors
-    /// [`RecoveryError`].
+    /// [`RecoveryError`]; [`RecoveryError::Misplaced`] if no worker executes the present run, which would get the events.
     pub async fn find(
         &self,
         tenant: &TenantId,
         customer: &CustomerId,
         only: Option<&str>,
     ) -> Result<Found, RecoveryError> {
-        let me = CustomerRef { tenant: tenant.clone(), customer: customer.clone() };
+        let mut histories = self.histories(tenant, customer)?;
+        if let Some(run) = histories.misplaced(&self.installation).await? {
+            return Err(RecoveryError::Misplaced { detail: run.detail });
+        }
+        histories.fetch_since_the_first_death().await?;
+        self.open_events(histories, tenant, customer, only, None).await
+    }
+
+    /// The same for a customer whose present run no worker executes, with the events of that run; for other customers the same as
+    /// [`Recovery::find`].
+    ///
+    /// # Errors
+    /// [`RecoveryError`]; [`RecoveryError::Executed`] if somebody else's workers execute that run.
+    pub async fn find_misplaced(&self, tenant: &TenantId, customer: &CustomerId) -> Result<Found, RecoveryError> {
+        let mut histories = self.histories(tenant, customer)?;
+        let Some(run) = histories.misplaced(&self.installation).await? else {
+            return self.find(tenant, customer, None).await;
+        };
+        histories.fetch_since_the_first_death().await?;
+        histories.fetch(&run.run_id).await?;
+        histories.check_not_executed(&run)?;
+        self.open_events(histories, tenant, customer, None, Some(run)).await
+    }
+
+    /// Ends a run that no worker executes, and finds what can be recovered then: also what it received meanwhile.
+    ///
+    /// # Errors
+    /// [`RecoveryError`]. If it fails after the run has ended, `customer recover` without `--misplaced` goes on.
+    pub async fn end_misplaced(
+        &self,
+        tenant: &TenantId,
+        customer: &CustomerId,
+        run: &MisplacedRun,
+    ) -> Result<Found, RecoveryError> {
+        let mut histories = self.histories(tenant, customer)?;
+        let execution = histories.execution(&run.run_id);
+        let namespace = &histories.route.namespace;
+        let ended = runs::terminate(&histories.client, namespace, execution, END_REASON).await;
+        ended.map_err(RecoveryError::Temporal)?;
+        histories.fetch_since_the_first_death().await?;
+        // The list may not know yet that it has ended.
+        histories.fetch(&run.run_id).await?;
+        self.open_events(histories, tenant, customer, None, None).await
+    }
+
+    fn histories(&self, tenant: &TenantId, customer: &CustomerId) -> Result<Histories, RecoveryError> {
         let route = self.installation.entities.customer(tenant, customer).route;
         let client = self.installation.client_for(&route.namespace);
         let client = client.map_err(|fault| RecoveryError::Connection(fault.message))?;
-        let mut histories = Histories { client, route, runs: BTreeMap::new() };
-        histories.fetch_since_the_first_death().await?;
-        let dead = histories.dead(&me, only)?;
+        Ok(Histories { client, route, runs: BTreeMap::new() })
+    }
+
+    /// The open events of the dead runs, and of one that is to be ended.
+    async fn open_events(
+        &self,
+        mut histories: Histories,
+        tenant: &TenantId,
+        customer: &CustomerId,
+        only: Option<&str>,
+        misplaced: Option<MisplacedRun>,
+    ) -> Result<Found, RecoveryError> {
+        let me = CustomerRef { tenant: tenant.clone(), customer: customer.clone() };
+        let mut dead = histories.dead(&me, only)?;
+        dead.extend(misplaced.as_ref().map(|run| run.run_id.clone()));
         loop {
             let runs: Vec<RecordedRun> = histories.runs.values().cloned().collect();
             let open = open_events(&me, &runs, &dead);
             // The event of an order may be in an earlier run: go back as long as something can be found.
             if open.lost.is_empty() || !histories.fetch_before(&dead).await? {
                 let runs = runs.iter().filter(|run| dead.contains(&run.run_id)).filter_map(dead_run).collect();
-                return Ok(Found { runs, open });
+                return Ok(Found { runs, misplaced, open });
             }
         }
     }
@@ -158,8 +223,30 @@ impl Histories {
         Ok(true)
     }
 
+    /// The present run, if no worker executes it.
+    async fn misplaced(&self, installation: &Installation) -> Result<Option<MisplacedRun>, RecoveryError> {
+        let found = misplaced_run(installation, &self.route).await.map_err(RecoveryError::Temporal)?;
+        Ok(found.map(|(run, misplacement)| {
+            MisplacedRun::of(&misplacement, run.run_id, Timestamp(run.started_at.timestamp_millis()))
+        }))
+    }
+
+    /// Checks that no worker of another installation executes the run.
+    fn check_not_executed(&self, run: &MisplacedRun) -> Result<(), RecoveryError> {
+        match self.runs.get(&run.run_id) {
+            Some(recorded) if recorded.was_executed_as(self.route.workflow_type) => {
+                Err(RecoveryError::Executed { detail: run.detail.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn execution(&self, run: &str) -> WorkflowExecution {
+        WorkflowExecution { workflow_id: self.route.workflow_id.clone(), run_id: run.to_owned() }
+    }
+
     async fn history(&self, run: &str) -> Result<Option<Vec<HistoryEvent>>, RecoveryError> {
-        let execution = WorkflowExecution { workflow_id: self.route.workflow_id.clone(), run_id: run.to_owned() };
+        let execution = self.execution(run);
         let history = histories::history(&self.client, &self.route.namespace, execution).await;
         history.map_err(|error| match error {
             ServerError::Payload(fault) => RecoveryError::Encrypted { run: run.to_owned(), reason: fault.to_string() },

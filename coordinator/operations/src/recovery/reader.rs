@@ -8,9 +8,8 @@ use interlock_domain::ids::Timestamp;
 use interlock_domain::message::{Envelope, ProvisionRequest, ToCustomer};
 use interlock_domain::recording::{Edition, Receipted, Requested};
 use interlock_workflows::names;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
-use temporalio_common::data_converters::CommonAttributes;
+use temporalio_common::data_converters::{CommonAttributes, RawValue};
 use temporalio_common::protos::constants::PATCH_MARKER_NAME;
 use temporalio_common::protos::coresdk::common::extract_local_activity_marker_details;
 use temporalio_common::protos::temporal::api::common::v1::Payloads;
@@ -220,13 +219,20 @@ impl RecordedRun {
             began: time_of(first),
             continues: Some(started.continued_execution_run_id.clone()).filter(|run| !run.is_empty()),
             ended_at: history.last().map_or_else(|| time_of(first), time_of),
+            workflow_type: started.workflow_type.as_ref().map(|named| named.name.clone()).unwrap_or_default(),
             start: read(started.input.as_ref()),
             carried: carried(started)?,
-            edition: reader.edition,
+            // A run that no worker has begun behaves as its events will when they are submitted again.
+            edition: if reader.tasks.is_empty() { Edition::default() } else { reader.edition },
             end: reader.end.clone(),
             untaken: reader.untaken(),
             tasks: reader.tasks,
         })
+    }
+
+    /// Whether a worker executed any of it as an entity of this workflow type. Another type has not taken the events in.
+    pub(super) fn was_executed_as(&self, workflow_type: &str) -> bool {
+        self.workflow_type == workflow_type && !self.tasks.is_empty()
     }
 
     /// All events that were signalled, in order.
@@ -240,15 +246,12 @@ impl RecordedRun {
 }
 
 fn carried(started: &WorkflowExecutionStartedEventAttributes) -> Result<Option<Box<Customer>>, UnreadableHistory> {
-    #[derive(Deserialize)]
-    struct Carried {
-        carried: Box<Customer>,
-    }
     if started.continued_execution_run_id.is_empty() {
         return Ok(None);
     }
-    match serde_json::from_slice::<Carried>(bytes(started.input.as_ref())) {
-        Ok(Carried { carried }) => Ok(Some(carried)),
+    let argument = RawValue::new(started.input.clone().unwrap_or_default().payloads);
+    match interlock_workflows::carried::<Box<Customer>>(&argument) {
+        Ok(carried) => Ok(Some(carried)),
         Err(fault) => Err(UnreadableHistory::Carried(fault.to_string())),
     }
 }

@@ -53,6 +53,8 @@ pub struct RecordedRun {
     pub end: RunEnd,
     /// When it ended; if it has not, the time of its last event.
     pub ended_at: Timestamp,
+    /// Its workflow type.
+    pub workflow_type: String,
     /// Its start argument, if it can be read.
     pub start: Option<StartArgument>,
     /// The state from the previous run.

@@ -82,7 +82,7 @@ impl Replayed {
             Some(step) => {
                 let (order, outcome) = (request.order.clone(), answer.outcome.clone());
                 let input = if answer.is_proven(request.proof) {
-                    Input::StepEnded { order, step, outcome }
+                    Input::StepAnswered { order, step, outcome, calls: answer.calls.unwrap_or(1) }
                 } else {
                     Input::StepEndedByHand { order, step, said: format!("completed as {}", outcome.class()) }
                 };

@@ -7,10 +7,12 @@ use interlock_domain::customer::{Customer, Input};
 use interlock_domain::event::Event;
 use interlock_domain::ids::{CustomerRef, Incarnation, OrderId, Timestamp};
 use interlock_domain::order::OrderState;
+use interlock_domain::routing::QueueMove;
+use interlock_workflows::StartArgument;
 use prost::Message;
 use serde_json::{Value, json};
 use temporalio_common::protos::temporal::api::common::v1::ActivityType;
-use temporalio_common::protos::temporal::api::common::v1::{Payload, Payloads};
+use temporalio_common::protos::temporal::api::common::v1::{Payload, Payloads, WorkflowType};
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use temporalio_common::protos::temporal::api::history::v1::{
     ActivityTaskCompletedEventAttributes, ActivityTaskScheduledEventAttributes, History, HistoryEvent,
@@ -71,7 +73,7 @@ fn the_machine_comes_to_the_very_state_that_the_run_handed_over() {
         let replayed = replay(&me, &pair[0]);
         assert_eq!(replayed.diverged, None);
         let (mut came_to, handed_over) = (json!(replayed.customer), json!(pair[1].carried.as_deref().unwrap()));
-        strip(&mut came_to, &["arrival", "used_at", "digests"]);
+        strip(&mut came_to, &["arrival", "used_at", "digests", "calls"]);
         // The build that made the history did not record in which life an admission started.
         came_to["basis"].as_object_mut().map(|basis| basis.remove("incarnation"));
         assert_eq!(came_to, handed_over, "run {}", pair[0].run_id);
@@ -254,6 +256,53 @@ fn an_event_is_found_in_the_state_that_was_carried_or_in_an_earlier_run_or_its_o
     assert_eq!((without.events.len(), without.lost.len()), (0, 4));
     assert_eq!((with.events.len(), with.lost.len()), (4, 0));
     assert_eq!(without.lost[0].order_id, with.events[0].order_id);
+}
+
+#[test]
+fn a_large_state_that_was_carried_in_a_payload_of_its_own_is_read() {
+    let mut customer = Customer::new(me(), Incarnation(100_000));
+    for id in 0..200 {
+        let mut event = event(&id.to_string());
+        event["data"] = json!({"filler": "x".repeat(1_000)});
+        customer.step(Timestamp(100_000), Input::Submitted(Event::from_value(&event, usize::MAX)));
+    }
+    let start = StartArgument { tenant_id: "t".to_owned(), entity_id: "A".to_owned() };
+    let argument = interlock_workflows::carry(&start, &QueueMove::default(), &customer).unwrap();
+    assert_eq!(argument.payloads.len(), 2, "else it is not large");
+    let mut told = Told::start(200, "before", Some(&customer));
+    let started = WorkflowExecutionStartedEventAttributes {
+        input: Some(Payloads { payloads: argument.payloads }),
+        continued_execution_run_id: "before".to_owned(),
+        ..Default::default()
+    };
+    told.events[0].attributes = Some(Attributes::WorkflowExecutionStartedEventAttributes(started));
+    assert_eq!(open_in(&me(), &[told.terminated("dead")]).events.len(), 200);
+}
+
+#[test]
+fn what_a_run_received_that_no_worker_executed_is_open_whatever_its_start_argument() {
+    let mut told = Told::start(100, "", None);
+    let started =
+        WorkflowExecutionStartedEventAttributes { input: Some(payloads(&json!(["B"]))), ..Default::default() };
+    told.events[0].attributes = Some(Attributes::WorkflowExecutionStartedEventAttributes(started));
+    let run = told.signal("submit", &event("1")).terminated("dead");
+    assert_eq!(ids(&open_in(&me(), &[run])), ["1"]);
+}
+
+#[test]
+fn a_run_counts_as_executed_only_if_workers_took_its_events_in() {
+    let run = |workflow_type: &str| {
+        let mut told = Told::start(100, "", None);
+        let started = WorkflowExecutionStartedEventAttributes {
+            workflow_type: Some(WorkflowType { name: workflow_type.to_owned() }),
+            ..Default::default()
+        };
+        told.events[0].attributes = Some(Attributes::WorkflowExecutionStartedEventAttributes(started));
+        told.signal("submit", &event("1"))
+    };
+    assert!(run("CustomerEntity").task().open("run").was_executed_as("CustomerEntity"));
+    assert!(!run("CustomerEntity").open("run").was_executed_as("CustomerEntity"));
+    assert!(!run("ResourceEntity").task().open("run").was_executed_as("CustomerEntity"));
 }
 
 #[test]

@@ -37,8 +37,12 @@ pub async fn ensure(installation: &Installation) -> Result<(), ServerError> {
 /// # Errors
 /// The server's answer.
 pub async fn ensure_in(installation: &Installation, namespace: &str) -> Result<(), ServerError> {
-    if !make_sweep(installation, namespace).await? {
-        update_sweep(installation, namespace).await?;
+    if !make_sweep(installation, namespace).await? && update_sweep(installation, namespace).await? {
+        tracing::warn!(
+            namespace,
+            schedule = sweep_id(installation),
+            "the schedule of the sweeps is paused, and stays so"
+        );
     }
     Ok(())
 }
@@ -56,11 +60,11 @@ pub async fn make_sweep(installation: &Installation, namespace: &str) -> Result<
     sweep(installation, namespace).create(&installation.client, namespace).await
 }
 
-/// Changes the schedule of a namespace's sweeps to what is configured.
+/// Changes the schedule of a namespace's sweeps to what is configured, and returns whether somebody paused it: it then stays paused.
 ///
 /// # Errors
 /// The server's answer.
-pub async fn update_sweep(installation: &Installation, namespace: &str) -> Result<(), ServerError> {
+pub async fn update_sweep(installation: &Installation, namespace: &str) -> Result<bool, ServerError> {
     sweep(installation, namespace).update(&installation.client, namespace).await
 }
 

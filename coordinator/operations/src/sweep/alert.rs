@@ -64,7 +64,13 @@ impl Sweeper {
             .flat_map(|(change, suspects)| suspects.iter().map(move |suspect| (change, suspect.finding())))
             .collect();
         let of_leases = of_leases.iter().map(|(change, finding)| (*change, finding));
-        let alerts: Vec<(Change, &Finding)> = raised.chain(cleared).chain(of_leases).collect();
+        let misplaced = [(Change::Raised, &news.misplaced.raised), (Change::Cleared, &news.misplaced.cleared)];
+        let misplaced: Vec<(Change, Finding)> = misplaced
+            .into_iter()
+            .flat_map(|(change, runs)| runs.iter().map(move |run| (change, run.finding())))
+            .collect();
+        let misplaced = misplaced.iter().map(|(change, finding)| (*change, finding));
+        let alerts: Vec<(Change, &Finding)> = raised.chain(cleared).chain(of_leases).chain(misplaced).collect();
         let mut told = told_before(context);
         if !told.logged {
             for (change, finding) in &alerts {
@@ -171,13 +177,18 @@ fn log(change: Change, finding: &Finding) {
     let code = finding.cause.code();
     let text = |value: Option<String>| value.unwrap_or_default();
     let tenant = text(finding.tenant.as_ref().map(ToString::to_string));
+    let customer = text(finding.customer.as_ref().map(ToString::to_string));
     let order = text(finding.order.as_ref().map(ToString::to_string));
     let resource = text(finding.resource.as_ref().map(ToString::to_string));
     let target = text(finding.target.as_ref().map(ToString::to_string));
     let (since, detail) = (finding.since.to_rfc3339(), &finding.detail);
     match change {
-        Change::Raised => tracing::warn!(%code, tenant, order, resource, target, since, detail, "alert raised"),
-        Change::Cleared => tracing::info!(%code, tenant, order, resource, target, since, "alert cleared"),
+        Change::Raised => {
+            tracing::warn!(%code, tenant, customer, order, resource, target, since, detail, "alert raised");
+        }
+        Change::Cleared => {
+            tracing::info!(%code, tenant, customer, order, resource, target, since, "alert cleared");
+        }
     }
 }
 
@@ -193,6 +204,7 @@ mod tests {
         let finding = Finding {
             cause: Cause::TargetParked,
             tenant: None,
+            customer: None,
             order: None,
             resource: None,
             target: Some("hss".parse().unwrap()),

@@ -2,9 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use interlock_domain::customer::waiting::WaitKind;
 use interlock_domain::ids::Timestamp;
+use interlock_domain::order::OrderState;
 use interlock_domain::sweep::{Cause, News, Tally};
 use interlock_observability::metrics::{Labels, MetricName, Metrics};
+
+/// What customers say that their orders wait for. (Other causes come from those who ask why.)
+const CAUSES: [WaitKind; 6] =
+    [WaitKind::Admission, WaitKind::Lease, WaitKind::Turn, WaitKind::Target, WaitKind::Settling, WaitKind::Person];
 
 /// Shows the numbers of a sweep of a namespace, and its time. A sweep that ends a circle shows what the circle counted; the time of a
 /// sweep that could not list the customers is not updated, because its numbers are incomplete.
@@ -12,8 +18,9 @@ pub(super) fn show(metrics: &Metrics, namespace: &str, news: &News) {
     let of_namespace = [("namespace", namespace)];
     let now = seconds(Timestamp(chrono::Utc::now().timestamp_millis()));
     // No cause is in both.
-    let standing: BTreeMap<Cause, u64> =
+    let mut standing: BTreeMap<Cause, u64> =
         news.standing.iter().chain(&news.leases.standing).map(|(cause, count)| (*cause, *count)).collect();
+    standing.insert(Cause::RunMisplaced, news.misplaced.standing);
     for cause in Cause::ALL {
         let labels = [("cause", cause.code().as_str()), of_namespace[0]];
         let count = |of: Option<&u64>| as_number(of.copied().unwrap_or(0));
@@ -33,11 +40,16 @@ pub(super) fn show(metrics: &Metrics, namespace: &str, news: &News) {
 fn show_tally(metrics: &Metrics, namespace: &str, tally: &Tally) {
     let within = ("namespace", namespace.to_owned());
     let label = |key: &'static str, value: &str| -> Labels { vec![within.clone(), (key, value.to_owned())] };
-    let counts = |key: &'static str, counts: &BTreeMap<String, u64>| -> BTreeMap<Labels, f64> {
-        counts.iter().map(|(value, count)| (label(key, value), as_number(*count))).collect()
+    // What can be counted is shown as 0 before there is one.
+    let counts = |key: &'static str, words: Vec<&'static str>, counts: &BTreeMap<String, u64>| {
+        let none = words.into_iter().map(|word| (label(key, word), 0.0));
+        let some = counts.iter().map(|(value, count)| (label(key, value), as_number(*count)));
+        none.chain(some).collect::<BTreeMap<Labels, f64>>()
     };
-    metrics.gauges(MetricName::OrdersOpen, &within, &counts("state", &tally.by_state));
-    metrics.gauges(MetricName::OrdersWaiting, &within, &counts("cause", &tally.by_cause));
+    let open = OrderState::ALL.into_iter().filter(|state| !state.is_terminal()).map(OrderState::as_str).collect();
+    let causes = CAUSES.map(WaitKind::as_str).into();
+    metrics.gauges(MetricName::OrdersOpen, &within, &counts("state", open, &tally.by_state));
+    metrics.gauges(MetricName::OrdersWaiting, &within, &counts("cause", causes, &tally.by_cause));
     let now = Timestamp(chrono::Utc::now().timestamp_millis());
     let ages = tally.oldest.iter().map(|wait| {
         let mut labels = label("target", wait.target.as_str());
@@ -75,6 +87,8 @@ mod tests {
         show_tally(&metrics, "default", &tally);
         let text = metrics.text().await.unwrap();
         assert!(text.contains("interlock_orders_open{namespace=\"default\",state=\"held\"} 2"), "{text}");
+        assert!(text.contains("interlock_orders_open{namespace=\"default\",state=\"pending\"} 0"), "none yet: {text}");
+        assert!(text.contains("interlock_orders_waiting{cause=\"lease\",namespace=\"default\"} 0"), "none yet: {text}");
         let oldest = |text: &str| {
             let line = text.lines().find(|line| line.starts_with("interlock_oldest_wait_seconds{")).unwrap().to_owned();
             line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()

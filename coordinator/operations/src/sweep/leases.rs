@@ -18,6 +18,7 @@ use interlock_domain::sweep::{
 };
 use interlock_domain::wire::Hideable;
 use interlock_observability::metrics::MetricName;
+use interlock_observability::metrics::counts::DifferenceOutcome;
 use interlock_workflows::{LeasesSeen, names};
 use serde_json::json;
 
@@ -33,10 +34,6 @@ pub const CUSTOMERS_COMPARED_MAX: i32 = 50;
 pub const LEASES_COMPARED_MAX: usize = 100;
 /// After this time no further entity is asked: the rest is asked when the circle comes round again.
 const COMPARING_TIME: Duration = Duration::from_secs(20);
-
-/// A difference that was found, as the metric's label.
-pub(super) const FOUND: &str = "found";
-pub(super) const SETTLED: &str = "settled";
 
 /// A customer, by its tenant.
 type Who = (TenantId, CustomerId);
@@ -81,11 +78,11 @@ impl Sweeper {
         LeasesSeen { ledger, news }
     }
 
-    /// Shows the counts of differences as 0 before there is one, so that an alert notices the first.
+    /// Shows the counts of differences as 0 before there is one, so that an alert notices the first; also of kinds that an earlier catalog had.
     fn begin_counts<'a>(&self, kinds: impl Iterator<Item = &'a ResourceKind>) {
         for kind in kinds.collect::<BTreeSet<_>>() {
             for difference in DifferenceKind::ALL {
-                for outcome in [FOUND, SETTLED] {
+                for outcome in DifferenceOutcome::ALL {
                     self.metrics.begin(MetricName::LeaseDifferences, &labels(kind, difference, outcome));
                 }
             }
@@ -94,7 +91,9 @@ impl Sweeper {
 
     /// Counts new differences that last, and settled ones.
     pub(super) fn count_differences(&self, news: &LeaseNews) {
-        for (suspects, outcome) in [(&news.raised, FOUND), (&news.cleared, SETTLED)] {
+        for (suspects, outcome) in
+            [(&news.raised, DifferenceOutcome::Found), (&news.cleared, DifferenceOutcome::Settled)]
+        {
             for Suspect { difference, .. } in suspects {
                 let labels = labels(difference.resource.kind(), difference.kind, outcome);
                 self.metrics.count(MetricName::LeaseDifferences, &labels);
@@ -265,10 +264,6 @@ impl Comparison<'_> {
     }
 }
 
-fn labels<'a>(
-    kind: &'a ResourceKind,
-    difference: DifferenceKind,
-    outcome: &'static str,
-) -> [(&'static str, &'a str); 3] {
-    [("resource_kind", kind.as_str()), ("difference", difference.as_str()), ("outcome", outcome)]
+fn labels(kind: &ResourceKind, difference: DifferenceKind, outcome: DifferenceOutcome) -> [(&'static str, &str); 3] {
+    [("resource_kind", kind.as_str()), ("difference", difference.as_str()), ("outcome", outcome.as_str())]
 }

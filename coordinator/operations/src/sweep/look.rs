@@ -7,17 +7,20 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use interlock_domain::customer::ListedOrder;
 use interlock_domain::customer::waiting::WaitKind;
-use interlock_domain::ids::{CustomerId, CustomerRef, ResourceId, TargetId, TenantId, Timestamp};
+use interlock_domain::ids::{CustomerId, CustomerRef, OrderId, ResourceId, TargetId, TenantId, Timestamp};
 use interlock_domain::resource::HolderView;
 use interlock_domain::routing::{CUSTOMER_WORKFLOW_TYPE, EntityAddress, EntityRoute};
 use interlock_domain::sweep::{
-    Bounded, Finding, LeaseWait, Ledger, ResourceSeen, RingSeen, Seen, Tally, Wait, WaitingOrder, findings, to_reassert,
+    Bounded, Finding, LeaseWait, Ledger, MISPLACED_MAX, MisplacedRun, ResourceSeen, RingSearch, RingSeen, Seen, Tally,
+    Wait, WaitingOrder, findings, to_reassert,
 };
 use interlock_observability::metrics::MetricName;
+use interlock_observability::metrics::counts::SweepOutcome;
 use interlock_workflows::SweepSeen;
 
 use super::Sweeper;
 use crate::inspection::{Inspection, InspectionError};
+use crate::misplaced::misplaced_runs;
 
 /// The most customers that one sweep asks: a page of the server's visibility store. The next sweep continues with the next page.
 pub const CUSTOMERS_MAX: i32 = 1_000;
@@ -25,7 +28,7 @@ pub const CUSTOMERS_MAX: i32 = 1_000;
 pub const ORDERS_MAX: usize = 1_000;
 /// The most resources that one sweep asks, starting with those for which an order has waited longest.
 pub const RESOURCES_MAX: usize = 500;
-/// For how many orders one sweep asks why they wait, to find rings, starting with those that have waited longest.
+/// For how many orders one sweep asks why they wait, to find rings. Tenants share them, and sweeps take turns ([`RingSearch`]).
 pub const RINGS_ASKED_MAX: usize = 25;
 /// How many entities are asked at a time.
 pub(super) const ASKED_AT_A_TIME: usize = 8;
@@ -39,6 +42,8 @@ pub(super) struct Look<'a> {
     until: Instant,
     pub(super) seen: Seen,
     pub(super) unanswered: BTreeSet<String>,
+    /// The orders that may be part of a ring and were not asked.
+    rings_left_out: Vec<(TenantId, OrderId)>,
 }
 
 /// The result of a look.
@@ -51,17 +56,24 @@ pub struct Looked {
     tally: Tally,
     /// All that did not answer.
     pub unanswered: BTreeSet<String>,
+    /// How many orders that may be part of a ring were not asked; the next sweeps ask them.
+    pub rings_left_out: u64,
+    /// The customers of these orders: findings about them stay.
+    not_asked: BTreeSet<String>,
     /// Where the next look continues; none if everything was looked at.
     pub cursor: Option<String>,
     /// Targets whose entities do not run, and were not started again.
     targets_not_running: BTreeSet<TargetId>,
+    /// The runs that no worker executes. `None` if they could not be listed.
+    pub misplaced: Option<Vec<MisplacedRun>>,
     /// Why the customers could not be listed, if that failed: then only targets were looked at.
     pub blind: Option<InspectionError>,
 }
 
 impl Looked {
     /// The same in the form of an activity's result: limited to what can be remembered.
-    pub fn bounded(self) -> SweepSeen {
+    pub fn bounded(mut self) -> SweepSeen {
+        self.unanswered.append(&mut self.not_asked);
         let Bounded { found, left_out, unanswered } = self.ledger.bound(self.found, &self.unanswered);
         SweepSeen {
             ledger: self.ledger,
@@ -73,6 +85,7 @@ impl Looked {
             cursor: self.cursor,
             targets_not_running: self.targets_not_running,
             leases: None,
+            misplaced: self.misplaced,
         }
     }
 }
@@ -81,24 +94,29 @@ impl Sweeper {
     /// One look: what it saw, judged together with what was known. With `asks`, customers whose tickets are unknown are asked to repeat them,
     /// and entities of targets that do not run are started again. For an entity that does not answer, the findings
     /// stay; if the customers cannot be listed, all findings stay.
-    pub async fn look(&self, ledger: Ledger, asks: bool) -> Looked {
+    pub async fn look(&self, mut ledger: Ledger, asks: bool) -> Looked {
         let mut look = Look {
             sweeper: self,
             inspection: Inspection::new(self.installation.clone()),
             until: Instant::now() + LOOK_TIME,
             seen: Seen::default(),
             unanswered: BTreeSet::new(),
+            rings_left_out: Vec::new(),
         };
         let is_home = self.namespace == self.installation.routing.settings().namespace;
         let targets_not_running = if is_home { look.at_targets(asks).await } else { BTreeSet::new() };
         let (cursor, blind) = match self.customers(ledger.cursor.as_deref()).await {
             Ok((customers, cursor)) => {
-                look.at_those_who_wait(customers).await;
+                look.at_those_who_wait(customers, &mut ledger.rings).await;
+                if cursor.is_none() {
+                    ledger.rings.circle_over();
+                }
                 (cursor, None)
             }
             // The next sweep continues at the same place: the circle is not complete, so no finding counts as over.
             Err(error) => (Some(ledger.cursor.clone().unwrap_or_default()), Some(error)),
         };
+        let misplaced = self.misplaced().await;
         let now = now();
         let found = findings(&self.rules(), now, &look.seen);
         if asks {
@@ -106,14 +124,56 @@ impl Sweeper {
             self.ask_to_reassert(asked.into_iter().map(|asked| (asked, None)).collect()).await;
         }
         let outcome = match (&blind, &cursor) {
-            (Some(_), _) => "failed",
-            (None, None) if look.unanswered.is_empty() => "complete",
-            (None, _) => "partial",
+            (Some(_), _) => SweepOutcome::Failed,
+            (None, None) if look.unanswered.is_empty() => SweepOutcome::Complete,
+            (None, _) => SweepOutcome::Partial,
         };
-        self.metrics.count(MetricName::SweepsRun, &[("outcome", outcome)]);
+        self.metrics.count(MetricName::SweepsRun, &[("outcome", outcome.as_str())]);
+        let rings_left_out = u64::try_from(look.rings_left_out.len()).unwrap_or(u64::MAX);
+        if rings_left_out > 0 {
+            tracing::info!(
+                rings_left_out,
+                "a sweep did not ask all orders that may be part of a ring; the next ones do"
+            );
+        }
+        let left_out = look.rings_left_out.iter();
+        let not_asked = left_out.map(|(tenant, order)| format!("{tenant} {}", order.customer())).collect();
         let mut tally = Tally::default();
         look.seen.orders.iter().for_each(|order| tally.add(order));
-        Looked { ledger, found, tally, unanswered: look.unanswered, cursor, targets_not_running, blind }
+        let unanswered = look.unanswered;
+        Looked {
+            ledger,
+            found,
+            tally,
+            unanswered,
+            rings_left_out,
+            not_asked,
+            cursor,
+            targets_not_running,
+            misplaced,
+            blind,
+        }
+    }
+
+    /// The runs in the namespace that no worker executes: as many as are remembered.
+    async fn misplaced(&self) -> Option<Vec<MisplacedRun>> {
+        match misplaced_runs(&self.installation, &self.namespace).await {
+            Ok(mut runs) => {
+                if runs.len() > MISPLACED_MAX {
+                    tracing::warn!(
+                        namespace = self.namespace,
+                        found = runs.len(),
+                        "a sweep found more runs that no worker executes than it can remember"
+                    );
+                }
+                runs.truncate(MISPLACED_MAX);
+                Some(runs)
+            }
+            Err(error) => {
+                tracing::warn!(namespace = self.namespace, %error, "a sweep cannot list runs that no worker executes");
+                None
+            }
+        }
     }
 
     /// The customers with open orders, from a cursor's position, and where the next sweep continues.
@@ -142,11 +202,11 @@ impl Look<'_> {
     }
 
     /// Looks at customers and at everything that their orders wait for.
-    async fn at_those_who_wait(&mut self, customers: Vec<CustomerRef>) {
+    async fn at_those_who_wait(&mut self, customers: Vec<CustomerRef>, rings: &mut RingSearch) {
         self.at_customers(customers).await;
         self.at_resources().await;
         self.at_terminated().await;
-        self.for_rings().await;
+        self.for_rings(rings).await;
     }
 
     async fn at_customers(&mut self, customers: Vec<CustomerRef>) {
@@ -230,7 +290,7 @@ impl Look<'_> {
     }
 
     /// Follows the orders that wait for a lease whose holder also waits: only these can be part of a ring.
-    async fn for_rings(&mut self) {
+    async fn for_rings(&mut self, search: &mut RingSearch) {
         let waits: BTreeSet<(TenantId, CustomerId)> =
             self.seen.orders.iter().map(|order| (order.tenant.clone(), order.order.customer())).collect();
         let may_be_in_ring = |order: &&WaitingOrder| {
@@ -243,15 +303,20 @@ impl Look<'_> {
                 _ => false,
             })
         };
-        let mut asked: Vec<WaitingOrder> = self.seen.orders.iter().filter(may_be_in_ring).cloned().collect();
-        asked.sort_by_key(|order| order.lease.as_ref().map(|wait| wait.since));
-        asked.truncate(RINGS_ASKED_MAX);
-        for order in asked {
-            let known = (order.tenant.clone(), order.order.clone());
-            if self.is_over() || self.seen.rings.iter().any(|ring| ring.orders.contains(&known)) {
+        let candidates = self.seen.orders.iter().filter(may_be_in_ring);
+        let in_turn = search.in_turn(candidates.map(|order| (order.tenant.clone(), order.order.clone())));
+        let (mut asked, mut questions) = (0, 0);
+        for known in &in_turn {
+            if self.seen.rings.iter().any(|ring| ring.orders.contains(known)) {
+                asked += 1;
                 continue;
             }
-            match self.inspection.why(&order.tenant, &order.order, |_| true).await {
+            if questions >= RINGS_ASKED_MAX || self.is_over() {
+                break;
+            }
+            (asked, questions) = (asked + 1, questions + 1);
+            let (tenant, order) = known;
+            match self.inspection.why(tenant, order, |_| true).await {
                 Ok(why) if why.ring => {
                     let links = || why.chain.iter().filter(|link| link.in_ring);
                     let since = links().filter_map(|link| time(link.since.as_deref()?)).max().unwrap_or_else(now);
@@ -260,10 +325,14 @@ impl Look<'_> {
                 }
                 Ok(_) => {}
                 Err(_) => {
-                    self.unanswered.insert(format!("{} {}", order.tenant, order.order.customer()));
+                    self.unanswered.insert(format!("{tenant} {}", order.customer()));
                 }
             }
         }
+        search.asked(&in_turn, asked);
+        let left_out = in_turn.into_iter().skip(asked);
+        self.rings_left_out =
+            left_out.filter(|known| !self.seen.rings.iter().any(|ring| ring.orders.contains(known))).collect();
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod activities;
 mod preparation;
+mod weights;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use interlock_workflows::names;
 
 pub use activities::TenantActivities;
 pub use preparation::Preparation;
+pub use weights::keep_weights;
 
 use crate::actions::{ActionError, ActionWords};
 use crate::inspection::{Inspection, InspectionError, of_status};

@@ -1,6 +1,6 @@
 //! Prepares what a tenant needs before it sends its first event: each thing is checked, and created if it is missing. It can be repeated.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use interlock_adapters::AdapterRegistry;
@@ -12,6 +12,7 @@ use interlock_domain::outcome::Outcome;
 use interlock_domain::tenant::{Step, StepFault, TenantOutlook};
 use interlock_workflows::names::SEARCH_ATTRIBUTES;
 
+use super::weights::targets_of;
 use crate::inspection::Inspection;
 use crate::schedules;
 
@@ -126,9 +127,9 @@ impl Preparation {
         let targets = self.targets_of(tenant);
         for target in &targets {
             let queue = self.installation.routing.provisioning_queue(target);
-            let (client, key) = (&self.installation.client, &priority.fairness_key);
+            let weights = BTreeMap::from([(priority.fairness_key.clone(), priority.fairness_weight)]);
             let weighed =
-                task_queues::set_fairness_weight(client, namespace, &queue, key, priority.fairness_weight).await;
+                task_queues::set_fairness_weights(&self.installation.client, namespace, &queue, &weights).await;
             let is_reported = weighed.map_err(|error| {
                 fault(ErrorCode::QueueNotConfigured, format!("the queue {queue}: {}", error.message()))
             })?;
@@ -155,7 +156,13 @@ impl Preparation {
             match asked.map_err(|_| slow())? {
                 // A target that rejects the probe is reachable.
                 Ok(())
-                | Err(Outcome::Done | Outcome::AlreadyDone | Outcome::InUse { .. } | Outcome::Throttled { .. }) => {
+                | Err(
+                    Outcome::Done
+                    | Outcome::AlreadyDone
+                    | Outcome::Accepted { .. }
+                    | Outcome::InUse { .. }
+                    | Outcome::Throttled { .. },
+                ) => {
                     answered.push(target.to_string());
                 }
                 Err(
@@ -171,9 +178,7 @@ impl Preparation {
 
     /// The targets that the catalog's roles are mapped to.
     fn targets_of(&self, tenant: &TenantId) -> BTreeSet<TargetId> {
-        let mapped = &self.installation.routing.tenant(tenant).targets;
-        let roles = self.installation.catalog.roles();
-        roles.iter().map(|role| mapped.get(role).cloned().unwrap_or_else(|| TargetId::from(role))).collect()
+        targets_of(&self.installation.routing, &self.installation.catalog, tenant)
     }
 }
 

@@ -25,6 +25,10 @@ pub(crate) struct RecoverArguments {
     /// Only the unfinished events of this run [default: all runs that ended abnormally and whose histories still exist]
     #[arg(long, value_name = "RUN_ID")]
     run: Option<String>,
+    /// The present run was started under another workflow type or on another task queue, and no worker executes it: end it, and submit what
+    /// it received
+    #[arg(long, conflicts_with = "run")]
+    misplaced: bool,
     /// Only report what would be submitted
     #[arg(long)]
     dry_run: bool,
@@ -53,14 +57,21 @@ pub(super) async fn run(arguments: &RecoverArguments, settings: Settings, output
     let connection = &arguments.connection;
     let connected = Installation::connect(connection, settings, catalog, CallRetries::Brief, ASKING_LIMIT);
     let recovery = Recovery::new(connected.await?);
-    let found = recovery.find(&tenant, &id, arguments.run.as_deref()).await?;
-    let events = &found.open.events;
+    let mut found = if arguments.misplaced {
+        recovery.find_misplaced(&tenant, &id).await?
+    } else {
+        recovery.find(&tenant, &id, arguments.run.as_deref()).await?
+    };
     let is_asked = arguments.yes && !arguments.dry_run;
     if output.format() == OutputFormat::Text {
         // As text, write this before anything is done; the other formats write everything at the end.
         output.one(&found, |found| foretold(&id, found))?;
     }
     let mut submitted = 0;
+    if is_asked && let Some(run) = found.misplaced.take() {
+        found = recovery.end_misplaced(&tenant, &id, &run).await?;
+    }
+    let events = &found.open.events;
     if is_asked {
         let progress = ProgressBar::with_draw_target(Some(events.len() as u64), ProgressDrawTarget::stderr());
         let count = |_: &OpenEvent| {
@@ -76,7 +87,7 @@ pub(super) async fn run(arguments: &RecoverArguments, settings: Settings, output
         OutputFormat::Text => {}
         _ => output.one(&Report { customer_id: &id, found: &found, submitted }, |_| String::new())?,
     }
-    if !is_asked && !arguments.dry_run && !events.is_empty() {
+    if !is_asked && !arguments.dry_run && (!events.is_empty() || found.misplaced.is_some()) {
         let message = format!("{} events were found, but none was submitted.", events.len());
         return Err(Fault::wrong_use(ErrorCode::ConfirmationNeeded, message));
     }
@@ -84,7 +95,7 @@ pub(super) async fn run(arguments: &RecoverArguments, settings: Settings, output
 }
 
 fn foretold(id: &CustomerId, found: &Found) -> String {
-    if found.runs.is_empty() {
+    if found.runs.is_empty() && found.misplaced.is_none() {
         return format!("No run of {id} ended abnormally: there is nothing to recover.");
     }
     let mut lines = Vec::new();
@@ -92,6 +103,9 @@ fn foretold(id: &CustomerId, found: &Found) -> String {
         let reason = if run.reason.is_empty() { String::new() } else { format!(": {}", run.reason) };
         let line = format!("The run {} of {id} was {}{reason}.", run.run_id, run.how);
         lines.push(terminal::line(&line).into_owned());
+    }
+    if let Some(run) = &found.misplaced {
+        lines.push(terminal::line(&run.detail).into_owned());
     }
     let open = &found.open;
     if !open.events.is_empty() {

@@ -143,6 +143,7 @@ impl ActArguments {
     /// Finds the orders. An action for held orders selects those, unless another state is given.
     async fn find(&self, actions: &Actions, tenant: &TenantId, action: &OrderAction) -> Result<Found, Fault> {
         let mut filter = self.filter.filter()?;
+        filter.for_persons = action.is_for_held();
         if filter.states.is_empty() && action.is_for_held() {
             filter.states = vec![OrderState::Held];
         }

@@ -16,7 +16,7 @@ use interlock_settings::Settings;
 use crate::cli::age::{age, age_of};
 use crate::cli::output::{Output, OutputFormat, tell};
 use crate::cli::show::{bad_id, inspection};
-use crate::cli::tables::{cell, table, text, waiting_for};
+use crate::cli::tables::{cell, prose, table, text, waiting_for};
 
 /// `order list`.
 #[derive(Debug, Args)]
@@ -76,6 +76,7 @@ impl FilterArguments {
             target: target.map_err(|error| bad_id("target", &error))?,
             code: self.code.clone(),
             overdue: self.overdue,
+            for_persons: false,
         })
     }
 }
@@ -128,8 +129,15 @@ fn say_what_is_missing(page: &OrderPage, format: OutputFormat) {
 }
 
 fn page_text(page: &OrderPage, now: DateTime<Utc>) -> String {
+    let missing = page.unanswered.len();
+    let incomplete = match missing {
+        0 => None,
+        1 => Some("incomplete: one customer did not answer, and its orders are missing here".to_owned()),
+        _ => Some(format!("incomplete: {missing} customers did not answer, and their orders are missing here")),
+    };
     if page.orders.is_empty() {
-        return "no open orders".to_owned();
+        let none = if page.next_cursor.is_some() { "no open orders on this page" } else { "no open orders" };
+        return incomplete.unwrap_or_else(|| none.to_owned());
     }
     let mut orders = table(&["order", "type", "state", "waits for", "for", "code", "due"]);
     for order in &page.orders {
@@ -137,13 +145,16 @@ fn page_text(page: &OrderPage, now: DateTime<Utc>) -> String {
             text(order.order_id.as_str()),
             text(&order.event_type),
             text(order.state.as_str()),
-            waiting_for(order.waiting_for.as_ref()),
+            prose(&waiting_for(order.waiting_for.as_ref())),
             cell(age_of(&order.since, now)),
             cell(order.code.as_ref()),
             due(order, now),
         ]);
     }
-    orders.to_string()
+    match incomplete {
+        Some(incomplete) => format!("{orders}\n{incomplete}"),
+        None => orders.to_string(),
+    }
 }
 
 /// How long an order has been overdue; if it is not, when it is due.
@@ -157,7 +168,7 @@ fn due(order: &ListedOrder, now: DateTime<Utc>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -175,5 +186,17 @@ mod tests {
         assert!(shown.contains("the lease of msisdn/1"), "{shown}");
         assert!(shown.contains("2 h 10 min") && shown.contains("1 h ago"), "{shown}");
         assert_eq!(page_text(&OrderPage::default(), now), "no open orders");
+    }
+
+    #[test]
+    fn a_page_without_some_customers_says_so_and_never_that_there_are_no_open_orders() {
+        let missing = |customer: &str| json!({"customer_id": customer, "code": "no_worker", "detail": "No worker."});
+        let page = |missing: &[Value]| serde_json::from_value(json!({"orders": [], "unanswered": missing})).unwrap();
+        let shown = |page: OrderPage| page_text(&page, Utc::now());
+        assert!(shown(page(&[missing("A")])).starts_with("incomplete: one customer"));
+        let two = shown(page(&[missing("A"), missing("B")]));
+        assert!(two.starts_with("incomplete: 2 customers") && !two.contains("no open orders"), "{two}");
+        let not_the_last = OrderPage { next_cursor: Some("more".to_owned()), ..OrderPage::default() };
+        assert_eq!(shown(not_the_last), "no open orders on this page");
     }
 }

@@ -46,7 +46,7 @@ pub(super) async fn run(command: &OrderCommand, settings: Settings, output: Outp
         OrderCommand::List(arguments) => list::run(arguments, settings, output).await,
         OrderCommand::Retry(arguments) => act::run(&OrderAction::Retry, arguments, settings, output).await,
         OrderCommand::Skip(arguments) => act::run(&OrderAction::Skip, arguments, settings, output).await,
-        OrderCommand::Amend(arguments) => act::amend(arguments, settings, output).await,
+        OrderCommand::Amend(arguments) => Box::pin(act::amend(arguments, settings, output)).await,
         OrderCommand::Cancel(arguments) => act::run(&OrderAction::Cancel, arguments, settings, output).await,
         OrderCommand::ReleaseFirst(arguments) => {
             act::run(&OrderAction::ReleaseFirst, arguments, settings, output).await

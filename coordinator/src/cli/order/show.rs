@@ -9,7 +9,7 @@ use interlock_settings::Settings;
 
 use crate::cli::output::Output;
 use crate::cli::show::{ShowArguments, bad_id};
-use crate::cli::tables::{cell, ended, table, text, waiting_for};
+use crate::cli::tables::{cell, ended, prose_cell, table, text, waiting_for};
 
 pub(super) async fn run(arguments: &ShowArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let id: OrderId = arguments.id.parse().map_err(|error| bad_id("order", &error))?;
@@ -60,7 +60,7 @@ fn order_text(view: &OrderView) -> String {
             text(step.target.as_str()),
             text(step.state.as_str()),
             step.attempts.to_string(),
-            cell(step.outcome.as_ref()),
+            prose_cell(step.outcome.as_ref()),
         ]);
         if let Some(StepIdentity { sent, named, .. }) = &step.identity {
             let sent = format!("{} (the event named {})", text(sent), text(named));

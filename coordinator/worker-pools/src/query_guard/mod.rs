@@ -4,7 +4,7 @@
 //! query is in flight. If the workflow task then waits for a local activity, the core replaces it by the query's task and
 //! forgets it. The workflow task times out, and what is recorded afterwards cannot be replayed. So a query of a busy entity,
 //! also from the Temporal UI, could stop the entity for good. Here a query waits until the run's workflow task is answered,
-//! and the other way round.
+//! and the other way round. A query that fails in the core because the task before it was lost is to be asked again.
 //!
 //! **Cuts.** The core may divide a history into workflow tasks differently when it replays it: see [`cuts`].
 //!

@@ -27,6 +27,9 @@ use super::run_slots::{Kind, RunSlots};
 /// The calls that workers make.
 const SERVICE: &str = "temporal.api.workflowservice.v1.WorkflowService";
 
+/// How the core names a failure of its own (`WFMachinesError::Nondeterminism`).
+const NONDETERMINISM: &str = "Nondeterminism error";
+
 /// Sits between workers and the connection to the server.
 pub(super) struct Proxy {
     connection: Connection,
@@ -166,8 +169,17 @@ impl Proxy {
         answer.map(written)
     }
 
-    async fn answer(&self, request: Request<RespondQueryTaskCompletedRequest>) -> Result<GrpcSuccessResponse, Status> {
+    /// The answer to a query. If the core itself failed, the caller is told to ask again: see [`is_core_fault`].
+    async fn answer(
+        &self,
+        mut request: Request<RespondQueryTaskCompletedRequest>,
+    ) -> Result<GrpcSuccessResponse, Status> {
         let token = request.get_ref().task_token.clone();
+        if is_core_fault(request.get_ref()) {
+            let message = &mut request.get_mut().error_message;
+            tracing::warn!(fault = %message, "the SDK could not answer a query of an entity; its caller is told to ask again");
+            *message = format!("{IN_A_TASK} ({message})");
+        }
         let answer = self.connection.clone().respond_query_task_completed(request).await;
         self.slots.leave(&token, None);
         answer.map(written)
@@ -190,6 +202,16 @@ impl Proxy {
             "ShutdownWorker" => shutdown_worker,
         )
     }
+}
+
+/// Whether a query failed in the core, and not in the workflow.
+///
+/// If the completion of a workflow task is lost, the core drops the run from its cache while a local activity of that task may still run. A
+/// query that comes next has the core build the run again, only for the query. The result of the local activity then reaches a run that
+/// has not started it, and the core (0.10.1, `WorkflowMachines::local_resolution`) takes this for nondeterminism: "Missing associated
+/// machine for LocalActivity". The history is right, and the next query is answered from it.
+fn is_core_fault(answer: &RespondQueryTaskCompletedRequest) -> bool {
+    answer.completed_type() == QueryResultType::Failed && answer.error_message.contains(NONDETERMINISM)
 }
 
 /// A call in the form for the connection: with its metadata, except for headers of the transport.
@@ -403,6 +425,26 @@ mod tests {
         let request = RespondQueryTaskCompletedRequest { task_token: b"query".to_vec(), ..Default::default() };
         connection.clone().respond_query_task_completed(request.into_request()).await.unwrap();
         assert_eq!(waiting.await.unwrap(), "next task");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_query_that_fails_in_the_core_is_to_be_asked_again_and_one_that_the_workflow_refuses_is_not() {
+        let server = Server::has([query("one", "run"), query("other", "run")]);
+        let connection = server.for_workers().await;
+        let core = "[TMPRL1100] Nondeterminism error: Missing associated machine for LocalActivity(3)";
+        for (token, fault) in [("one", core), ("other", "there is no such order")] {
+            assert_eq!(polled(&connection).await, token);
+            let request = RespondQueryTaskCompletedRequest {
+                task_token: token.into(),
+                completed_type: QueryResultType::Failed.into(),
+                error_message: fault.to_owned(),
+                ..Default::default()
+            };
+            connection.clone().respond_query_task_completed(request.into_request()).await.unwrap();
+        }
+        let told = server.refused.lock().unwrap().clone();
+        assert!(told[0].starts_with(IN_A_TASK) && told[0].contains(core), "{}", told[0]);
+        assert_eq!(told[1], "there is no such order");
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use crate::this::limits::EntityLimits;
 use crate::this::message::ClaimAnswer;
 use crate::this::order::OrderState;
 use crate::this::outcome::{HolderAnswer, Outcome};
-use crate::this::sweep::{Cause, Difference, DifferenceKind, Finding, Ledger, Side, Suspect, Tally};
+use crate::this::sweep::{Cause, Difference, DifferenceKind, Finding, Ledger, MisplacedRun, Side, Suspect, Tally};
 use crate::this::target_entity::{Limit, LimitRecord, ProbeAnswer};
 
 const NOW: Timestamp = Timestamp(1_795_000_000_000);
@@ -40,7 +40,7 @@ fn outcomes(reading: &mut Reading) {
         Outcome::InUse { holder: Some("001010000000001".to_owned()) },
         Outcome::Transient { detail: detail() },
         Outcome::Throttled { retry_after_ms: Some(5), detail: detail() },
-        Outcome::Unavailable { retry_after_ms: None, detail: detail() },
+        Outcome::Unavailable { retry_after_ms: None, cause: None, detail: detail() },
         Outcome::Permanent { code: ErrorCode::TargetUnknown.into(), detail: detail() },
         Outcome::Ambiguous { detail: detail() },
     ];
@@ -61,6 +61,7 @@ fn sweeps(reading: &mut Reading) {
     let finding = |cause| Finding {
         cause,
         tenant: Some("operator".parse().unwrap()),
+        customer: None,
         order: None,
         resource: Some("msisdn/12065550100".parse().unwrap()),
         target: Some("hss".parse().unwrap()),
@@ -86,6 +87,18 @@ fn sweeps(reading: &mut Reading) {
     ledger.leases.suspects.insert("operator/resource/msisdn/12065550100".to_owned(), suspect.clone());
     news.leases.standing.insert(suspect.finding().cause, 1);
     news.leases.raised.push(suspect);
+    let misplaced = MisplacedRun {
+        namespace: "default".to_owned(),
+        workflow_id: "operator/customer/a".to_owned(),
+        run_id: "run".to_owned(),
+        tenant: Some("operator".parse().unwrap()),
+        customer: Some("a".parse().unwrap()),
+        resource: None,
+        since: NOW,
+        detail: "because".to_owned(),
+        remedy: "interlock".to_owned(),
+    };
+    news.misplaced = ledger.misplaced.take(Some(vec![misplaced]));
     reading.both_ways::<_, previous::sweep::News>("news of sweeps", &news);
     reading.both_ways::<_, previous::sweep::Ledger>("ledgers of sweeps", &ledger);
 }

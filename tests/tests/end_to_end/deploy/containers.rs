@@ -6,7 +6,7 @@ use interlock_settings::{Settings, SettingsSources, VARIABLES};
 use serde_json::Value;
 
 use super::command_lines::fault;
-use super::manifests::{all_pods, deploy, strings};
+use super::manifests::{all_pods, deploy, repository, strings, text};
 use super::{compose, dockerfile};
 
 /// Temporal's own variables, which its SDK reads, and the two of worker versioning.
@@ -56,8 +56,19 @@ pub(super) fn environment(env: &Value) -> BTreeMap<String, Option<String>> {
     env.as_array().into_iter().flatten().map(pair).collect()
 }
 
+/// Whether it is a variable of one of the tables of workers. The page on settings, which is generated, lists the keys.
+fn is_of_workers(name: &str) -> bool {
+    let page = text(&repository().join("coordinator/docs/settings.md"));
+    let workloads = ["ENTITY", "RESOURCE", "PROVISIONING", "JOBS"];
+    let mut keys = workloads.iter().filter_map(|workload| name.strip_prefix(&format!("INTERLOCK_WORKERS_{workload}_")));
+    keys.any(|key| page.contains(&format!("\n| `{}` | ", key.to_lowercase())))
+}
+
 fn is_known(name: &str) -> bool {
-    VARIABLES.iter().any(|variable| variable.name == name) || TEMPORAL.contains(&name) || OPEN_TELEMETRY.contains(&name)
+    is_of_workers(name)
+        || VARIABLES.iter().any(|variable| variable.name == name)
+        || TEMPORAL.contains(&name)
+        || OPEN_TELEMETRY.contains(&name)
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub(super) struct Manifest {
 }
 
 impl Manifest {
-    fn read(value: Value, file: &Path) -> Self {
+    pub(super) fn read(value: Value, file: &Path) -> Self {
         let field = |pointer: &str| {
             let text = value.pointer(pointer).and_then(Value::as_str);
             text.unwrap_or_else(|| panic!("{}: an object has no {pointer}", file.display())).to_owned()

@@ -49,8 +49,8 @@ fn scaled(objects: &[Manifest]) -> Vec<String> {
         .collect()
 }
 
-/// The autoscalers of the base that an overlay keeps, and its own.
-fn with_overlay(folder: &str) -> Vec<Manifest> {
+/// The objects of the base that a component keeps, and its own.
+fn with_component(folder: &str) -> Vec<Manifest> {
     let deleted = deleted(folder);
     let is_left = |it: &Manifest| !deleted.iter().any(|(kind, name)| *kind == it.kind && is_meant(&it.name, name));
     base().into_iter().filter(is_left).chain(objects(folder)).collect()
@@ -59,7 +59,7 @@ fn with_overlay(folder: &str) -> Vec<Manifest> {
 #[test]
 fn every_autoscaler_has_a_workload_and_no_workload_has_two_autoscalers() {
     let deployments: Vec<Manifest> = base().into_iter().filter(|it| it.kind == "Deployment").collect();
-    for objects in [base(), with_overlay("overlays/keda"), with_overlay("overlays/worker-controller")] {
+    for objects in [base(), with_component("components/keda"), with_component("components/worker-controller")] {
         let mut scaled = scaled(&objects);
         for name in &scaled {
             let deployment = deployments.iter().find(|it| it.name == *name);
@@ -75,7 +75,8 @@ fn every_autoscaler_has_a_workload_and_no_workload_has_two_autoscalers() {
 
 #[test]
 fn the_queues_that_keda_watches_are_those_that_the_workers_serve() {
-    let scaled_objects = objects("overlays/keda");
+    let scaled_objects: Vec<Manifest> =
+        objects("components/keda").into_iter().filter(|it| it.kind == "ScaledObject").collect();
     assert_eq!(scaled_objects.len(), 2);
     for it in scaled_objects {
         let name = it.at("/spec/scaleTargetRef/name").as_str().unwrap();
@@ -99,7 +100,7 @@ fn the_queues_that_keda_watches_are_those_that_the_workers_serve() {
 #[test]
 fn each_version_of_a_worker_deployment_scales_as_the_base_does() {
     let templates: Vec<Manifest> =
-        objects("overlays/worker-controller").into_iter().filter(|it| it.kind == "WorkerResourceTemplate").collect();
+        objects("components/worker-controller").into_iter().filter(|it| it.kind == "WorkerResourceTemplate").collect();
     let of_workers: Vec<Manifest> = base()
         .into_iter()
         .filter(|it| it.kind == "HorizontalPodAutoscaler" && it.name.starts_with("interlock-worker-"))

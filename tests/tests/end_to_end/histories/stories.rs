@@ -14,13 +14,13 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowE
 use tonic::IntoRequest;
 
 use super::recorder::Recorder;
-use crate::buttons::{freed, taken};
 use crate::calls_under_way::{ONE_STEP, begin};
 use crate::command::done;
+use crate::embedded::buttons::{freed, taken};
+use crate::embedded::resets::{Point, reset};
 use crate::events::{assigned, changed, event, happened, moved, quota_exceeded, service_updated, unassigned};
 use crate::outage::{comes_back, goes_down, until_it_is, watched};
 use crate::permanent::event_types;
-use crate::resets::{Point, reset};
 use crate::scene::{Scene, number, write_that_begins_to_assign, write_that_releases};
 use crate::temporal_buttons::Reapply;
 use crate::temporal_calls::{RawEntity, json_payload};
@@ -293,7 +293,7 @@ async fn short_runs(recorder: &Recorder) {
 /// Workflows of a customer and of its number that an operator resets, and the results, recorded before the next release. They are not
 /// reset to their first tasks: a run detects that by its own id, which a replay from a file does not know.
 pub async fn tell_of_resets(recorder: &Recorder) {
-    let scene = Scene::on(crate::buttons::bed().await);
+    let scene = Scene::on(crate::embedded::buttons::bed().await);
     let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
     let first = scene.done(&taken(&a1, &number)).await;
     let entity = scene.entity(&a1.id.parse().unwrap());

@@ -2,8 +2,8 @@
 
 use tokio::sync::watch;
 
-use super::messages::Message;
 use crate::waiting::until_true;
+use interlock_battery::proxy::messages::Message;
 
 /// The messages to stop.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use temporalio_common::protos::constants::LOCAL_ACTIVITY_MARKER_NAME;
 
-use super::messages::Message;
+use interlock_battery::proxy::messages::Message;
 
 /// A completion of a workflow task that must be lost, once.
 #[derive(Debug, Clone)]

@@ -33,7 +33,7 @@ impl Customer {
             }
             self.amend_identity(id, index, arguments);
             if let Some(order) = self.orders.get_mut(id) {
-                order.steps[index].amendments += 1;
+                order.steps[index].amendments = order.steps[index].amendments.saturating_add(1);
                 order.steps[index].planned.data.extend(arguments.clone());
             }
         }

@@ -152,6 +152,7 @@ impl Customer {
             by: Some((action.actor.clone(), action.reason.clone())),
             steps: Vec::new(),
             claims: Vec::new(),
+            parts_dropped: false,
         });
         Ok(false)
     }

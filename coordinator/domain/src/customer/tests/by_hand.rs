@@ -59,7 +59,12 @@ fn an_answer_is_a_workers_where_it_repeats_the_proof_or_none_was_asked_for() {
     let written: ProvenOutcome = serde_json::from_str(r#"{"class":"done"}"#).unwrap();
     assert!(!written.is_proven(request.proof));
     assert!(written.is_proven(None), "what adapters in other languages answer is taken as it is");
-    let answered = ProvenOutcome { outcome: Outcome::Done, proof: request.proof };
+    let counted = |calls: serde_json::Value| {
+        let outcome = json!({"class": "done", "calls": calls});
+        serde_json::from_value::<ProvenOutcome>(outcome).unwrap().calls
+    };
+    assert_eq!((counted(json!(3)), counted(json!("many")), counted(json!(-1))), (Some(3), None, None));
+    let answered = ProvenOutcome { outcome: Outcome::Done, proof: request.proof, calls: None };
     let read: ProvenOutcome = serde_json::from_value(serde_json::to_value(&answered).unwrap()).unwrap();
     assert!(read.is_proven(request.proof));
     let as_before: Outcome = serde_json::from_value(serde_json::to_value(&answered).unwrap()).unwrap();

@@ -130,6 +130,28 @@ fn a_duplicate_of_a_rejected_event_is_recognised_while_it_is_shown_and_judged_an
 }
 
 #[test]
+fn a_rejected_event_that_is_corrected_and_sent_again_with_its_id_is_taken_and_an_unchanged_one_is_not() {
+    let mut a = forgetful(16);
+    is_rejected(&mut a, NOW, "no");
+    let mut a = travelled(&a);
+    let corrected = || {
+        let mut corrected = event("no");
+        corrected.data.insert("imsi".to_owned(), "001010000000009".into());
+        corrected
+    };
+    let stamped = Event { accepted_at: Some(NOW), bytes: 7, ..event("no") };
+    assert!(!is_done(&mut a, NOW, stamped), "it says the same, sent again");
+    assert!(is_done(&mut a, NOW, corrected()));
+    assert_eq!(a.state_of(&order_id("no")), Some(OrderState::Completed));
+    assert!(!is_done(&mut a, NOW, corrected()) && !is_done(&mut a, NOW, event("no")), "it is done");
+    assert_eq!(a.counts.duplicates, 3);
+    let mut early = forgetful(16);
+    early.begin_run(Edition::V0_1);
+    is_rejected(&mut early, NOW, "no");
+    assert!(!is_done(&mut early, NOW, corrected()), "as its history may say");
+}
+
+#[test]
 fn a_customer_with_all_the_digests_it_may_have_forgets_the_oldest_and_takes_nothing_from_before() {
     let mut a = forgetful(16);
     let at = |n: u64| NOW.plus_ms(n);

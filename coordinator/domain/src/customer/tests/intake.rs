@@ -109,3 +109,106 @@ fn what_is_due_within_a_time_is_due_from_its_acceptance_whatever_stands_in_its_k
     let listed = a.open_orders(&OrderFilter::default());
     assert_eq!(listed.orders[0].accepted_at, NOW.to_rfc3339());
 }
+
+#[test]
+fn what_an_admission_leaves_out_is_admitted_next_in_the_order_of_the_keys() {
+    let mut a = customer();
+    a.step(NOW, Input::Submitted(Ok(hours_ago("e0", 60))));
+    for (id, hours) in [("e1", 50), ("e2", 40), ("e3", 30), ("e4", 20)] {
+        a.step(NOW, Input::Submitted(Ok(hours_ago(id, hours))));
+    }
+    let ids = |effects: &[Effect]| match effects {
+        [Effect::Admit(admission)] => admission.events.iter().map(|waiting| waiting.event.id.clone()).collect(),
+        other => panic!("{other:?}"),
+    };
+    let mut admission: Vec<String> = ids(&a.step(NOW, rejected(&["e0"])));
+    assert_eq!(admission, ["e1", "e2", "e3", "e4"]);
+    a.step(NOW, Input::Submitted(Ok(hours_ago("e2.5", 35))));
+    admission = ids(&a.step(NOW, rejected(&["e1"])));
+    assert_eq!(admission, ["e2", "e2.5", "e3", "e4"]);
+}
+
+/// The answer to an admission, for as many events as these.
+fn rejected(ids: &[&str]) -> Input {
+    let rejection = Rejection::new(ErrorCode::InvalidData, "x");
+    Input::Admitted(AdmissionAnswer {
+        admitted: ids.iter().map(|_| Admitted::Rejected { rejection: rejection.clone() }).collect(),
+        limits: EntityLimits::default(),
+        attributes_registered: false,
+        queue_assignment: None,
+    })
+}
+
+#[test]
+fn what_a_worker_or_a_sender_says_is_kept_only_in_part() {
+    let long = "x".repeat(1_000_000);
+    let mut a = customer();
+    admit_event(&mut a, hours_ago("e0", 60), assign(), vec![(number(), granted(1))]);
+    let outcome = Outcome::Permanent { code: ReasonCode::of_target(long.clone()), detail: long.clone() };
+    a.step(NOW, Input::StepEnded { order: order_id("e0"), step: 0, outcome });
+    a.step(
+        NOW,
+        Input::Submitted(Err(Rejection { code: ErrorCode::NotJson.into(), detail: long.clone(), event: None })),
+    );
+    a.step(NOW, Input::Misidentified { claimed: long });
+    a.step(NOW, Input::Submitted(Ok(event("e1"))));
+    let bytes = serde_json::to_vec(&a).unwrap().len();
+    assert!(bytes < 50_000, "{bytes} bytes");
+}
+
+#[test]
+fn orders_of_hundreds_of_steps_that_are_over_leave_a_journal_of_limited_size() {
+    let number = |n| format!("msisdn/1206{n:07}").parse::<ResourceId>().unwrap();
+    let claims: Vec<(ClaimMode, ResourceId)> = (0..490).map(|n| (ClaimMode::Release, number(n))).collect();
+    let steps = claims
+        .iter()
+        .enumerate()
+        .map(|(n, (_, number))| step(&format!("hss.release_number#{n}"), std::slice::from_ref(number), &[]));
+    let large = plan(&claims, steps.collect());
+    let mut a = customer();
+    for order in 0..100 {
+        a.step(NOW, Input::Submitted(Ok(event(&order.to_string()))));
+        a.step(NOW, planned(large.clone(), Vec::new()));
+        while let Local::Sending(_) = a.local {
+            a.step(NOW, Input::Sent);
+        }
+    }
+    assert!(a.journal.len() > 90, "most are too large");
+    assert!(a.journal.back().is_some_and(|newest| newest.steps.len() == 490), "the newest is shown with all its steps");
+    let bytes = serde_json::to_vec(&a.journal).unwrap().len();
+    assert!(bytes < 1024 * 1024, "{bytes} bytes");
+}
+
+#[test]
+fn a_rejected_event_is_named_in_the_journal_if_its_id_can_be_read() {
+    let named = |event: &[u8]| {
+        let mut a = customer();
+        a.step(NOW, Input::Submitted(Event::from_slice(event, 500)));
+        assert_eq!(a.counts.rejected, 1);
+        a.journal.back().unwrap().event.clone()
+    };
+    let with = |field: &str, value: serde_json::Value| {
+        let mut event = serde_json::json!({"specversion": "1.0", "id": "e1", "source": "/crm", "type": "number.assigned",
+            "subject": "A", "data": {}});
+        event[field] = value;
+        event.to_string().into_bytes()
+    };
+    let whole = Some(("e1".to_owned(), "number.assigned".to_owned()));
+    for event in [
+        with("specversion", "0.3".into()),
+        with("source", "".into()),
+        with("subject", 7.into()),
+        with("time", "yesterday".into()),
+        with("data", "text".into()),
+        with("data", "x".repeat(1_000).into()),
+        with("datacontenttype", vec![0; 600].into()),
+    ] {
+        assert_eq!(named(&event), whole, "{}", String::from_utf8_lossy(&event));
+    }
+    assert_eq!(named(&with("type", 7.into())), Some(("e1".to_owned(), String::new())));
+    for event in
+        [with("id", 7.into()), with("id", "a\u{0}b".into()), with("id", "x".repeat(2_000).into()), b"{".to_vec()]
+    {
+        assert_eq!(named(&event), None, "{}", String::from_utf8_lossy(&event));
+    }
+}

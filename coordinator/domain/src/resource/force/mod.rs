@@ -92,8 +92,9 @@ impl Resource {
             marks: Vec::new(),
             asked_at: Some(now),
         };
-        self.note(now, LeaseEvent::ForceAsked, self.holder_name(), None, Some(forcing.detail()));
+        let detail = forcing.detail();
         self.forcing = Some(forcing);
+        self.note(now, LeaseEvent::ForceAsked, self.holder_name(), None, Some(detail));
         if self.policy.authority.is_none() {
             self.mark("no target is configured that can tell who is registered");
             self.ask_the_holder(now, None);

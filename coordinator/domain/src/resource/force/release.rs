@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::action_mark::{ActionMark, caller_of};
 use crate::error_code::ReasonCode;
 use crate::ids::{Epoch, TenantId, Timestamp};
+use crate::kept_text::kept;
 use crate::message::ForcedBy;
 use crate::order::ResourcePolicy;
 
@@ -87,6 +88,12 @@ pub struct Forcing {
 }
 
 impl Forcing {
+    /// Actor and reason.
+    pub(in crate::resource) fn by(&self) -> (String, String) {
+        let ForceRelease { actor, reason, .. } = &self.release;
+        (kept(actor.clone()), kept(reason.clone()))
+    }
+
     pub(super) fn detail(&self) -> String {
         let said = format!("{}: {}", self.release.actor, self.release.reason);
         std::iter::once(said).chain(self.marks.iter().cloned()).collect::<Vec<_>>().join("; ")

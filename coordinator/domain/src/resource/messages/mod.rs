@@ -16,6 +16,9 @@ use crate::message::ToResource;
 impl Resource {
     /// Takes a message from a customer.
     pub(in crate::resource) fn told(&mut self, now: Timestamp, message: ToResource) {
+        if !message.is_believable() {
+            return;
+        }
         match message {
             ToResource::Claim { ticket } => self.claimed_by_message(now, ticket),
             ToResource::GiveBack { from, epoch, how, tickets, finished, proof, registered_to } => {

@@ -169,7 +169,7 @@ impl Resource {
             self.epoch = self.epoch.max(lease.epoch);
             Notice::LeaseKnown { epoch: lease.epoch }
         } else {
-            self.epoch = Epoch(self.epoch.max(self.floor).max(lease.epoch).0 + 1);
+            self.epoch = self.epoch.max(self.floor).max(lease.epoch).next();
             lease.epoch = self.epoch;
             self.settled = self.epoch;
             let ticket = lease.ticket.clone();

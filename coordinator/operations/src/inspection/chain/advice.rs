@@ -18,7 +18,6 @@ pub(super) fn next(link: &ChainLink) -> Option<String> {
     let order = link.order_id.as_ref().map_or("ORDER", |order| order.as_str());
     let resource = || link.resource.as_ref().map_or_else(|| "KIND/ID".to_owned(), ToString::to_string);
     let customer = || link.customer_id.as_ref().map_or_else(|| "the holder".to_owned(), ToString::to_string);
-    let target = link.target.as_ref().map_or("the target", TargetId::as_str);
     let release = || format!("interlock resource release {}{tenant} --force --reason …", resource());
     link.waits_for.as_ref()?;
     if let Some(unpause) = unpause(link, order, &tenant) {
@@ -35,33 +34,31 @@ pub(super) fn next(link: &ChainLink) -> Option<String> {
              if it may release its old number at once)"
         ),
         Some(WaitKind::Person) if link.code.as_ref().is_some_and(|code| *code == ErrorCode::EntityEnded) => {
-            let force =
-                link.resource.as_ref().filter(|_| link.order_id.is_none()).map(|_| format!(", or {}", release()));
-            format!(
-                "recover it: interlock customer recover {}{tenant}{}",
-                link.customer_id.as_ref().map_or("ID", |customer| customer.as_str()),
-                force.unwrap_or_default()
-            )
+            at_ended_entity(link, &tenant, &release())
         }
         Some(WaitKind::Person) if link.order_id.is_some() => {
             format!("fix the cause, then: interlock order retry {order}{tenant} --reason … (or skip, amend, cancel)")
         }
         Some(WaitKind::Person) => format!("find out who has {}, then: {}", resource(), release()),
-        Some(WaitKind::Target) => format!(
-            "nothing, if {target} is known to be slow or to fail occasionally: the call is retried automatically; \
-             otherwise see interlock target show {target}"
-        ),
+        Some(WaitKind::Target) => at_called_target(link),
         Some(WaitKind::Event) => format!(
             "send the event with which {} releases {}; if that customer no longer exists: {}",
             customer(),
             resource(),
             release()
         ),
+        Some(WaitKind::Unanswered) if link.code.as_ref().is_some_and(|code| *code == ErrorCode::RunMisplaced) => {
+            "end that run with the command that is named, and correct its producer (interlock errors run_misplaced)"
+                .to_owned()
+        }
         Some(WaitKind::Unanswered) => {
             "start workers (interlock worker --workload all), or wait for Temporal; then ask again".to_owned()
         }
         Some(WaitKind::Forbidden) => "ask someone with access to the other tenant".to_owned(),
         Some(WaitKind::Window) => "nothing: it continues when the maintenance window ends".to_owned(),
+        Some(WaitKind::Settling) if link.code.as_ref().is_some_and(|code| *code == ErrorCode::LeaseDiffers) => {
+            at_contradiction(&resource(), &release())
+        }
         Some(WaitKind::Settling) => "nothing: it continues automatically; ask again in a minute".to_owned(),
         Some(WaitKind::Admission) => {
             "nothing at first; if it remains so, start workers (interlock worker --workload all)".to_owned()
@@ -70,6 +67,39 @@ pub(super) fn next(link: &ChainLink) -> Option<String> {
         Some(WaitKind::Date) | None => return None,
     };
     Some(next)
+}
+
+/// What to do about a call that waits for its target or its workers.
+fn at_called_target(link: &ChainLink) -> String {
+    let target = link.target.as_ref().map_or("the target", TargetId::as_str);
+    if link.is_unserved {
+        return format!(
+            "start the workers that serve {target} (interlock worker --workload provisioning; the program of an external \
+             target), then nothing: the call is waiting in its queue"
+        );
+    }
+    format!(
+        "nothing, if {target} is known to be slow or to fail occasionally: the call is retried automatically; otherwise \
+         see interlock target show {target}"
+    )
+}
+
+/// What to do about an entity that ended.
+fn at_ended_entity(link: &ChainLink, tenant: &str, release: &str) -> String {
+    let force = link.resource.as_ref().filter(|_| link.order_id.is_none()).map(|_| format!(", or {release}"));
+    format!(
+        "recover it: interlock customer recover {}{tenant}{}",
+        link.customer_id.as_ref().map_or("ID", |customer| customer.as_str()),
+        force.unwrap_or_default()
+    )
+}
+
+/// What to do about a holder that knows nothing of its lease.
+fn at_contradiction(resource: &str, release: &str) -> String {
+    format!(
+        "ask again in three minutes: sweeps compare both sides and settle a difference that lasts; if it remains, report it \
+         with the histories of both (interlock errors lease_differs), and if nobody has {resource} at the target: {release}"
+    )
 }
 
 /// What to do about something that an operator paused in Temporal.

@@ -185,6 +185,11 @@ pub(super) fn is_free(target: &TargetView) -> bool {
     target.state == TargetStateName::Closed && target.limit.0.is_none()
 }
 
+/// That no worker polls the queue of a target, in a sentence.
+pub(super) fn unserved(view: &TargetView) -> String {
+    format!("No worker polls the task queue of {}, so no call to it starts.", view.target)
+}
+
 /// The state of a target, in a sentence.
 pub(super) fn stands(view: &TargetView) -> String {
     let (target, limit) = (&view.target, view.limit.0.map(f64::from));
@@ -213,4 +218,17 @@ pub(super) fn stands(view: &TargetView) -> String {
         sentence.push('.');
     }
     sentence
+}
+/// Whether the customer that a resource names as its holder knows nothing of it, neither a lease nor a message under way. (A worker of
+/// 0.1.0 does not say whether one is.)
+pub(super) fn is_contradiction(keeping: &Keeping) -> bool {
+    !keeping.holds && keeping.order_id.is_none() && keeping.under_way == Some(false)
+}
+
+/// The same for a person.
+pub(super) fn contradiction(customer: &CustomerId) -> String {
+    format!(
+        "The resource names {customer} as its holder, but {customer} does not hold it, has no order that names it, and no \
+         message about it is in flight. This cannot be right, unless it has just changed."
+    )
 }

@@ -18,6 +18,8 @@ pub(super) struct ChainLink {
     pub(super) unpause: Option<String>,
     /// The link that waits for it.
     pub(super) parent: Option<usize>,
+    /// Whether no worker polls the queue of the target for which it waits.
+    pub(super) is_unserved: bool,
 }
 
 impl Deref for ChainLink {
@@ -57,7 +59,7 @@ impl ChainLink {
             next: None,
             in_ring: false,
         };
-        Self { shown, unpause: None, parent: None }
+        Self { shown, unpause: None, parent: None, is_unserved: false }
     }
 
     /// A link that is not an order.

@@ -283,6 +283,28 @@ fn a_lease_that_was_given_back_is_on_its_way_whatever_its_last_holder_wants_next
 }
 
 #[test]
+fn a_holder_that_knows_nothing_of_it_is_told_to_be_a_contradiction_and_what_to_do() {
+    let a = order("A", 1);
+    let why = |keeps: Value| {
+        let links = [waits_for_lease(&a, "msisdn/1")];
+        World::default().order(&a, &links).held_by("msisdn/1", "B", keeps).why(&a)
+    };
+    let detail = "The customer neither holds it nor waits for it.";
+    let link = why(json!({"holds": false, "detail": detail, "under_way": false})).chain.pop().unwrap();
+    assert!(link.detail.as_ref().is_some_and(|detail| detail.contains("cannot be right")), "{link:?}");
+    assert_eq!(link.code.as_ref().map(ReasonCode::as_str), Some("lease_differs"));
+    let next = link.next.unwrap();
+    assert!(
+        next.contains("sweeps compare") && next.contains("resource release msisdn/1 --tenant blue --force"),
+        "{next}"
+    );
+    for said in [json!({"detail": detail, "under_way": true}), json!({"detail": detail})] {
+        let link = why(said).chain.pop().unwrap();
+        assert_eq!((link.detail.as_deref(), link.code), (Some(detail), None), "a message is in flight, or may be");
+    }
+}
+
+#[test]
 fn a_tenant_that_may_not_be_asked_ends_the_chain_and_the_link_says_so() {
     let a = order("A", 1);
     let state = json!({"holder": {"customer_id": "B", "tenant_id": "red"}, "waiting_for": "holder"});

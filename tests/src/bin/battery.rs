@@ -1,0 +1,7 @@
+//! The fault battery: see the crate `interlock-battery`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    interlock_battery::main()
+}
