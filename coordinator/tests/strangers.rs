@@ -18,6 +18,9 @@ use serde_json::{Value, json};
 /// The time limit of everything.
 const LIMIT: Duration = Duration::from_mins(1);
 
+/// The call by which a target reports the end of a job, as the gateway documents it.
+const CALLBACK: &str = "/v1/callbacks/{token}";
+
 async fn platform(change: impl FnOnce(&mut GatewaySettings)) -> LocalPlatform {
     let mut options = LocalOptions::from_environment().unwrap();
     options.workers = WorkerHosting::Nobody;
@@ -92,7 +95,13 @@ async fn without_tokens_a_web_page_can_neither_act_nor_read() {
             let request = call().header("origin", origin).header("content-type", "text/plain").body(body);
             assert_eq!(problem(request).await, is(403, "origin_forbidden"), "{method} {path} {origin}");
         }
-        if method == Method::POST {
+        if path == CALLBACK {
+            // Its right is the token in the path, and no body is read: a target may send what it likes.
+            for media_type in ["text/plain", "application/json"] {
+                let request = call().header("content-type", media_type).header("content-encoding", "br").body("x");
+                assert_eq!(problem(request).await, is(404, "callback_unknown"), "{media_type}");
+            }
+        } else if method == Method::POST {
             for media_type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
                 let request = call().header("content-type", media_type).body(assigned("by a form").to_string());
                 assert_eq!(problem(request).await, is(415, "unsupported_content_type"), "{path} {media_type}");
