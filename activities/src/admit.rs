@@ -9,6 +9,7 @@ use interlock_domain::customer::{Admission, AdmissionAnswer, Admitted};
 use interlock_domain::ids::{ResourceId, TenantId};
 use interlock_domain::message::{ClaimAnswer, Ticket};
 use interlock_domain::planning::{Planner, reject_batch_of_off_boarded_tenant};
+use interlock_domain::tenant::as_known;
 use interlock_workflows::names;
 use temporalio_sdk::activities::ActivityContext;
 
@@ -31,7 +32,8 @@ pub(crate) async fn admit(
     admission: Admission,
 ) -> Result<AdmissionAnswer, EntityCallError> {
     let tenant = &admission.customer.tenant;
-    let planned = if worker.entities.is_tenant_closed(tenant).await {
+    let news = worker.entities.tenant_news(tenant).await;
+    let planned = if news.is_closed {
         reject_batch_of_off_boarded_tenant(&admission)
     } else {
         let planner = Planner {
@@ -66,7 +68,10 @@ pub(crate) async fn admit(
     // unknown names. Without them, waiting orders would not be found.
     let attributes_registered = worker.entities.search_attributes().of(&route.namespace).await != Registration::Missing;
     let queue_assignment = worker.entities.routing().queue_assignment(&route);
-    Ok(AdmissionAnswer { admitted: admitted?, limits: worker.limits, attributes_registered, queue_assignment })
+    let configured = worker.entities.routing().tenant(tenant).subscribers();
+    let subscriptions = Some(configured.into_iter().chain(as_known(&news.subscriptions)).collect());
+    let (admitted, limits) = (admitted?, worker.limits);
+    Ok(AdmissionAnswer { admitted, limits, attributes_registered, subscriptions, queue_assignment })
 }
 
 async fn pass_on(worker: &WorkerContext, tenant: &TenantId, forward: &Forward) -> Result<(), EntityCallError> {

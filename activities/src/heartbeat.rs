@@ -1,7 +1,7 @@
 //! Heartbeats of a call in flight, and the state that they carry to the next attempt.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -68,13 +68,42 @@ impl<'a> Trace<'a> {
 
     /// Runs `work` and sends heartbeats meanwhile.
     pub(crate) async fn alive<T>(&self, work: impl Future<Output = T>) -> T {
-        let mut work = std::pin::pin!(work);
-        loop {
-            tokio::select! {
-                done = &mut work => return done,
-                () = tokio::time::sleep(EVERY) => self.beat().await,
-            }
+        alive(work, || self.beat()).await
+    }
+}
+
+/// Runs `work`, and `beat` every few seconds meanwhile.
+async fn alive<T, B: Future<Output = ()>>(work: impl Future<Output = T>, beat: impl Fn() -> B) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(EVERY) => beat().await,
         }
+    }
+}
+
+/// How much of its work an attempt has done: the next one continues there.
+pub(crate) struct Progress<'a> {
+    context: &'a ActivityContext,
+    done: &'a AtomicUsize,
+}
+
+impl<'a> Progress<'a> {
+    pub(crate) fn new(context: &'a ActivityContext, done: &'a AtomicUsize) -> Self {
+        Self { context, done }
+    }
+
+    /// Sends a heartbeat.
+    pub(crate) async fn beat(&self) {
+        if let Err(error) = self.context.record_heartbeat(Some(self.done.load(Ordering::Relaxed))).await {
+            tracing::error!(%error, "cannot write a heartbeat");
+        }
+    }
+
+    /// Runs `work` and sends heartbeats meanwhile.
+    pub(crate) async fn alive<T>(&self, work: impl Future<Output = T>) -> T {
+        alive(work, || self.beat()).await
     }
 }
 

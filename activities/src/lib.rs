@@ -11,6 +11,7 @@ mod answer_memory;
 mod breaker;
 mod breakers;
 mod clock;
+mod deliver;
 mod heartbeat;
 mod import_activities;
 mod import_part;

@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn an_unregistered_activity_is_reported_by_name() {
         let options = WorkerOptions::new("a queue").register_activities(Half).build();
-        assert_eq!(missing(&options, &Served::Target.needs()), ["the activity look_up"]);
+        assert_eq!(missing(&options, &Served::Target.needs()), ["the activity look_up", "the activity deliver"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use interlock_domain::customer::Admission;
 use interlock_domain::message::ProvisionRequest;
+use interlock_domain::outgoing::OutgoingBatch;
 use interlock_workflows::{LookUp, Notification, Sending};
 use tracing::{Span, error_span};
 
@@ -54,5 +55,19 @@ pub(crate) fn look_up(question: &LookUp, attempt: u32) -> Span {
         resource = %question.resource,
         target = %question.authority.target,
         attempt,
+    )
+}
+
+/// One attempt to deliver events to a subscription's receiver.
+pub(crate) fn deliver(batch: &OutgoingBatch, attempt: u32) -> Span {
+    error_span!(
+        "deliver",
+        tenant = %batch.tenant,
+        customer = %batch.customer,
+        subscription = %batch.subscription,
+        target = %batch.target,
+        events = batch.events.len(),
+        attempt,
+        dispatch = batch.dispatch,
     )
 }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use interlock_adapters::trace_context;
 use interlock_domain::message::ProvisionRequest;
 use interlock_domain::outcome::{ProvenHolderAnswer, ProvenOutcome};
-use interlock_workflows::{LookUp, LookUpActivity, ProvisionActivity};
+use interlock_domain::outgoing::{DeliveryAnswer, OutgoingBatch};
+use interlock_workflows::{DeliverActivity, LookUp, LookUpActivity, ProvisionActivity};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tracing::Instrument;
 
 use crate::worker_context::WorkerContext;
-use crate::{look_up, provision, spans};
+use crate::{deliver, look_up, provision, spans};
 
 /// Implements [`interlock_workflows::TargetActivities`].
 pub struct AtTargets(pub(crate) Arc<WorkerContext>);
@@ -42,5 +43,17 @@ impl AtTargets {
         let (span, proof) = (spans::look_up(&question, context.info().attempt), question.proof);
         let answered = look_up::look_up(&self.0, &context, question).instrument(span).await;
         answered.map(|answer| ProvenHolderAnswer { answer: answer.kept(), proof })
+    }
+
+    /// Delivers events to a subscription's receiver.
+    #[activity(definition = DeliverActivity)]
+    pub async fn deliver(
+        self: Arc<Self>,
+        context: ActivityContext,
+        batch: OutgoingBatch,
+    ) -> Result<DeliveryAnswer, ActivityError> {
+        let span = spans::deliver(&batch, context.info().attempt);
+        deliver::deliver(&self.0, &context, &batch).instrument(span).await?;
+        Ok(DeliveryAnswer { proof: batch.proof })
     }
 }

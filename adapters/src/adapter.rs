@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use interlock_domain::attempt::JobAnswer;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::{Epoch, OrderId, ResourceId, ResourceKind, TargetId, TenantId};
+use interlock_domain::ids::{CustomerRef, Epoch, OrderId, ResourceId, ResourceKind, TargetId, TenantId};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
+use interlock_domain::outgoing::OutgoingEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -204,6 +205,17 @@ pub trait Adapter: Send + Sync {
     async fn registered_under(&self, call: &Call, target_identity: &ResourceId) -> Result<Vec<ResourceId>, Outcome> {
         let _ = (call, target_identity);
         Ok(Vec::new())
+    }
+
+    /// Tells a subscription's receiver of one event. `sender` is the customer that it is about.
+    ///
+    /// The receiver has taken it if the outcome is [`Outcome::Done`] or [`Outcome::AlreadyDone`]. [`Outcome::Permanent`]
+    /// `subscription_ended`: the receiver wants no more. After any other outcome it must be sent again.
+    async fn deliver(&self, sender: &CustomerRef, event: &OutgoingEvent) -> Outcome {
+        let _ = (sender, event);
+        Outcome::unavailable(
+            "this target's adapter delivers no events; a subscription needs one with adapter = \"webhook\"",
+        )
     }
 
     /// Asks the target whether it is up, in the cheapest way it offers.

@@ -25,6 +25,18 @@ pub enum RegistryError {
         /// The target.
         target: TargetId,
     },
+    /// The URL of a receiver leads to an address that it may not have.
+    #[error("target '{target}': its URL leads to an address that receivers may not have")]
+    AddressForbidden {
+        /// The target.
+        target: TargetId,
+    },
+    /// A receiver of ESPF statuses needs a group.
+    #[error("target '{target}': format = \"espf\" needs espf_group in [targets.{target}], e.g. \"HSS\"")]
+    EspfGroupMissing {
+        /// The target.
+        target: TargetId,
+    },
     /// The settings require reading back, and the target cannot be read.
     #[error(
         "target '{target}': on_ambiguous = \"verify\" needs verify = true in [targets.{target}]; choose resend, hold \
@@ -124,12 +136,13 @@ impl RegistryError {
         match self {
             Self::BaseUrl { .. } => ErrorCode::TargetBaseUrlInvalid,
             Self::BaseUrlMissing { .. } => ErrorCode::TargetBaseUrlMissing,
+            Self::AddressForbidden { .. } => ErrorCode::CallbackForbidden,
             Self::NotVerified { .. } => ErrorCode::TargetNotVerified,
             Self::Success { .. } => ErrorCode::TargetSuccessInvalid,
             Self::Authentication { .. } => ErrorCode::TargetAuthInvalid,
             Self::AdapterFile { .. } => ErrorCode::TargetAdapterFileMissing,
             Self::AdapterFileFaults { .. } => ErrorCode::TargetAdapterFileFaulty,
-            Self::CallbacksUnused { .. } => ErrorCode::SettingInvalid,
+            Self::CallbacksUnused { .. } | Self::EspfGroupMissing { .. } => ErrorCode::SettingInvalid,
             Self::Parameter { .. } => ErrorCode::TargetParameterInvalid,
             Self::Secret { .. } => ErrorCode::TargetSecretMissing,
             Self::Client { .. } => ErrorCode::TargetClientFailed,

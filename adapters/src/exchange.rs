@@ -4,7 +4,8 @@
 //! built, or no connection could be made. All others (a time-out, a connection that breaks before or during the answer, an answer that
 //! is too long) leave it open.
 
-use std::error::Error as _;
+mod failure;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,12 +16,12 @@ use interlock_domain::ids::TargetId;
 use interlock_domain::outcome::Outcome;
 use interlock_domain::trace_parent::TRACE_PARENT_ATTRIBUTE;
 use reqwest::redirect::Policy;
-use rustls::AlertDescription;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tracing::Instrument;
 use url::Url;
 
+use crate::address_rule::AddressRule;
 use crate::content::{self, Coding, NotDecoded};
 use crate::error::RegistryError;
 use crate::redaction::Redaction;
@@ -28,6 +29,9 @@ use crate::retry_after::{PauseLimit, RETRY_AFTER, Unit};
 use crate::secret::Secret;
 use crate::settings::{Authentication, TargetSettings};
 use crate::trace_context;
+
+pub(crate) use failure::Failure;
+use failure::describe;
 
 /// The longest answer that is read, in bytes. A page of PyHSS's operation log is much shorter.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -116,32 +120,21 @@ pub(crate) struct Extras<'a> {
     pub(crate) proof: HeaderMap,
     /// The fields of a form, instead of a JSON body.
     pub(crate) form: Option<&'a [(String, String)]>,
+    /// The media type of the body, if it is not that of JSON or of a form.
+    pub(crate) content_type: Option<&'a str>,
     /// The secret values in the form.
     pub(crate) secrets: &'a [SecretString],
 }
 
-/// The certificates of a connection.
+/// The certificates of a connection, and how addresses are found.
 #[derive(Default)]
 pub(crate) struct Tls {
+    /// The addresses that the target may have; any if there is no rule.
+    pub(crate) addresses: Option<AddressRule>,
     /// The certificate and key that Interlock presents.
     pub(crate) identity: Option<reqwest::Identity>,
     /// The authorities that a target's certificate is checked against, instead of the system's.
     pub(crate) authorities: Vec<reqwest::Certificate>,
-}
-
-/// Why there is no answer.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// The request certainly did not reach the target.
-    NotSent(String),
-    /// The request may have reached the target.
-    MaybeSent(String),
-    /// The target answered, but the answer is too long to read.
-    AnswerTooLong(String),
-    /// The target answered, but the answer has a content coding that cannot be undone.
-    AnswerUnreadable(String),
-    /// No request can reach the target before a person corrects this. None was sent.
-    Misconfigured(ErrorCode, String),
 }
 
 /// The HTTP side of one target.
@@ -190,6 +183,9 @@ impl Exchange {
             }
             if !tls.authorities.is_empty() {
                 builder = builder.tls_certs_only(tls.authorities.clone());
+            }
+            if let Some(rule) = &tls.addresses {
+                builder = builder.dns_resolver(rule.resolver());
             }
             builder.build().map_err(|error| RegistryError::Client { target: target.clone(), detail: describe(error) })
         };
@@ -249,12 +245,12 @@ impl Exchange {
         }
         let redaction = Redaction::new([&self.headers, &extras.proof], extras.secrets);
         builder = builder.headers(extras.proof);
+        let of_type = |media_type| extras.content_type.unwrap_or(media_type);
         if let Some(body) = request.body {
-            builder = builder.header(CONTENT_TYPE, "application/json").body(body.to_string());
+            builder = builder.header(CONTENT_TYPE, of_type("application/json")).body(body.to_string());
         }
         if let Some(fields) = extras.form {
-            let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-            builder = builder.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+            builder = builder.header(CONTENT_TYPE, of_type("application/x-www-form-urlencoded")).body(form(fields));
         }
         let mut response = builder.send().await.map_err(Failure::from)?;
         let status = response.status();
@@ -279,8 +275,12 @@ impl Exchange {
         Ok(TargetResponse { status, retry_after, headers, body, text, pauses })
     }
 
+    /// The URL of this path below the base URL; without a path it is the base URL as it is.
     fn url(&self, path: &[&str]) -> Url {
         let mut url = self.base_url.clone();
+        if path.is_empty() {
+            return url;
+        }
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
@@ -288,106 +288,9 @@ impl Exchange {
     }
 }
 
-impl From<reqwest::Error> for Failure {
-    fn from(error: reqwest::Error) -> Self {
-        let not_sent = error.is_connect() || error.is_builder();
-        if let Some(alert) = alert_of(&error).filter(|alert| is_about_our_certificate(*alert)) {
-            let detail = format!(
-                "the target rejects Interlock's client certificate (TLS alert {alert:?}): check the certificate that \
-                 the target's settings name, and its issuer"
-            );
-            return Self::Misconfigured(ErrorCode::ClientCertificateRejected, detail);
-        }
-        let detail = describe(error);
-        if not_sent { Self::NotSent(detail) } else { Self::MaybeSent(detail) }
-    }
-}
-
-impl From<NotDecoded> for Failure {
-    fn from(error: NotDecoded) -> Self {
-        let detail = format!("the target's response cannot be read: {error}");
-        match error {
-            NotDecoded::TooLong { .. } => Self::AnswerTooLong(detail),
-            NotDecoded::UnknownCoding(_) | NotDecoded::Invalid(_) => Self::AnswerUnreadable(detail),
-        }
-    }
-}
-
-/// The TLS alert that ended the connection.
-fn alert_of(error: &reqwest::Error) -> Option<AlertDescription> {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        // An `io::Error` hides its content from `source`.
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls = cause.downcast_ref::<rustls::Error>().or_else(|| inner?.downcast_ref::<rustls::Error>());
-        if let Some(rustls::Error::AlertReceived(alert)) = tls {
-            return Some(*alert);
-        }
-        source = cause.source();
-    }
-    None
-}
-
-/// Whether a target sends this alert, in place of reading the first request, because of the client's certificate (RFC 8446, 6.2). With
-/// TLS 1.3 the client learns of it only after it sent that request.
-fn is_about_our_certificate(alert: AlertDescription) -> bool {
-    matches!(
-        alert,
-        AlertDescription::CertificateRequired
-            | AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::UnknownCA
-            | AlertDescription::AccessDenied
-    )
-}
-
-impl Failure {
-    /// The kind of failure, in a word.
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::NotSent(_) => "not_sent",
-            Self::MaybeSent(_) => "maybe_sent",
-            Self::AnswerTooLong(_) => "answer_too_long",
-            Self::AnswerUnreadable(_) => "answer_unreadable",
-            Self::Misconfigured(..) => "misconfigured",
-        }
-    }
-
-    /// The failure, in a sentence.
-    pub(crate) fn detail(&self) -> &str {
-        match self {
-            Self::NotSent(detail)
-            | Self::MaybeSent(detail)
-            | Self::AnswerTooLong(detail)
-            | Self::AnswerUnreadable(detail)
-            | Self::Misconfigured(_, detail) => detail,
-        }
-    }
-
-    /// The outcome if the request was a write.
-    pub(crate) fn of_write(self) -> Outcome {
-        match self {
-            Self::NotSent(detail) => Outcome::unavailable(detail),
-            Self::MaybeSent(detail) | Self::AnswerTooLong(detail) | Self::AnswerUnreadable(detail) => {
-                Outcome::Ambiguous { detail }
-            }
-            Self::Misconfigured(cause, detail) => Outcome::misconfigured(cause, detail),
-        }
-    }
-
-    /// The outcome if the request was read-only: nothing was changed.
-    pub(crate) fn of_read(self) -> Outcome {
-        match self {
-            Self::NotSent(detail)
-            | Self::MaybeSent(detail)
-            | Self::AnswerTooLong(detail)
-            | Self::AnswerUnreadable(detail) => Outcome::unavailable(detail),
-            Self::Misconfigured(cause, detail) => Outcome::misconfigured(cause, detail),
-        }
-    }
+/// A form, as it is sent.
+pub(crate) fn form(fields: &[(String, String)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 
 impl TargetResponse {
@@ -507,19 +410,6 @@ fn title(page: &str) -> Option<&str> {
     let start = page.to_ascii_lowercase().find("<title")?;
     let (_, rest) = page.get(start..)?.split_once('>')?;
     Some(rest.split('<').next().unwrap_or_default()).filter(|title| !title.trim().is_empty())
-}
-
-/// The whole chain of causes, without the URL, since its path names customers.
-fn describe(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,18 +1,22 @@
 //! Settings of targets that an adapter kind does not use. One that is set all the same would promise something that nothing keeps.
 
 use crate::settings::AdapterKind;
-use AdapterKind::{Declarative, External, Json, Pyhss};
+use AdapterKind::{Declarative, External, Json, Pyhss, Webhook};
 
 /// The settings that not every kind uses, and the kinds that do.
 const USED_BY: &[(&str, &[AdapterKind])] = &[
-    ("base_url", &[Pyhss, Json, Declarative]),
-    ("auth", &[Pyhss, Json, Declarative]),
-    ("timeout", &[Pyhss, Json, Declarative]),
-    ("connect_timeout", &[Pyhss, Json, Declarative]),
-    ("retry_after_max", &[Pyhss, Json, Declarative]),
+    ("base_url", &[Pyhss, Json, Declarative, Webhook]),
+    ("auth", &[Pyhss, Json, Declarative, Webhook]),
+    ("timeout", &[Pyhss, Json, Declarative, Webhook]),
+    ("connect_timeout", &[Pyhss, Json, Declarative, Webhook]),
+    ("retry_after_max", &[Pyhss, Json, Declarative, Webhook]),
     ("max_apply_delay", &[Pyhss, Json, Declarative]),
-    ("concurrency", &[Pyhss, Json, Declarative]),
+    ("concurrency", &[Pyhss, Json, Declarative, Webhook]),
     ("callbacks", &[Json, Declarative]),
+    ("format", &[Webhook]),
+    ("signing_keys", &[Webhook]),
+    ("espf_group", &[Webhook]),
+    ("espf_account", &[Webhook]),
     ("file", &[Declarative]),
     ("parameters", &[Declarative]),
     ("fence", &[Json]),
@@ -34,6 +38,7 @@ impl AdapterKind {
             Pyhss => "pyhss",
             Json => "json",
             Declarative => "declarative",
+            Webhook => "webhook",
             External => "external",
         }
     }
@@ -54,7 +59,7 @@ mod tests {
     use super::*;
     use crate::settings::TargetSettings;
 
-    const KINDS: [AdapterKind; 4] = [Pyhss, Json, Declarative, External];
+    const KINDS: [AdapterKind; 5] = [Pyhss, Json, Declarative, Webhook, External];
 
     #[test]
     fn each_setting_in_the_list_exists_and_each_other_one_is_for_all_kinds() {
@@ -74,7 +79,7 @@ mod tests {
         assert_eq!(Json.ignored(["base_url", "profiles"]), Some(("profiles", "pyhss".to_owned())));
         assert_eq!(Pyhss.ignored(["fence"]), Some(("fence", "json".to_owned())));
         assert_eq!(Declarative.ignored(["success"]), Some(("success", "json".to_owned())));
-        assert_eq!(External.ignored(["timeout"]), Some(("timeout", "pyhss, json, declarative".to_owned())));
+        assert_eq!(External.ignored(["timeout"]), Some(("timeout", "pyhss, json, declarative, webhook".to_owned())));
         for kind in KINDS {
             assert_eq!(kind.ignored(["adapter", "rate_per_second", "maintenance", "outage"]), None);
         }

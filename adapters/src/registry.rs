@@ -1,7 +1,7 @@
 //! The adapters by target.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use interlock_domain::ids::TargetId;
 
@@ -11,11 +11,12 @@ use crate::error::RegistryError;
 use crate::json_http::JsonHttpAdapter;
 use crate::pyhss::PyhssAdapter;
 use crate::settings::{AdapterKind, TargetSettings};
+use crate::webhook::WebhookAdapter;
 
-/// The adapters of all configured targets.
+/// The adapters of all configured targets, and of receivers that come and go. Clones share them.
 #[derive(Clone, Default)]
 pub struct AdapterRegistry {
-    adapters: BTreeMap<TargetId, Arc<dyn Adapter>>,
+    adapters: Arc<RwLock<BTreeMap<TargetId, Arc<dyn Adapter>>>>,
 }
 
 impl AdapterRegistry {
@@ -26,12 +27,13 @@ impl AdapterRegistry {
     pub fn from_settings<'a>(
         targets: impl IntoIterator<Item = (&'a TargetId, &'a TargetSettings)>,
     ) -> Result<Self, RegistryError> {
-        let mut registry = Self::default();
+        let registry = Self::default();
         for (target, settings) in targets {
             let adapter: Arc<dyn Adapter> = match settings.adapter {
                 AdapterKind::Pyhss => Arc::new(PyhssAdapter::new(target, settings)?),
                 AdapterKind::Declarative => Arc::new(DeclarativeAdapter::new(target, settings)?),
                 AdapterKind::Json => Arc::new(JsonHttpAdapter::new(target, settings)?),
+                AdapterKind::Webhook => Arc::new(WebhookAdapter::new(target, settings)?),
                 // Another program serves this target.
                 AdapterKind::External => continue,
             };
@@ -41,8 +43,13 @@ impl AdapterRegistry {
     }
 
     /// Adds the adapter of a target, or replaces it.
-    pub fn insert(&mut self, target: TargetId, adapter: Arc<dyn Adapter>) {
-        self.adapters.insert(target, adapter);
+    pub fn insert(&self, target: TargetId, adapter: Arc<dyn Adapter>) {
+        self.adapters.write().unwrap_or_else(PoisonError::into_inner).insert(target, adapter);
+    }
+
+    /// Removes the adapter of a target.
+    pub fn remove(&self, target: &TargetId) {
+        self.adapters.write().unwrap_or_else(PoisonError::into_inner).remove(target);
     }
 
     /// The adapter of a target.
@@ -50,12 +57,13 @@ impl AdapterRegistry {
     /// # Errors
     /// [`RegistryError::UnknownTarget`] if the target has no adapter.
     pub fn get(&self, target: &TargetId) -> Result<Arc<dyn Adapter>, RegistryError> {
-        self.adapters.get(target).cloned().ok_or_else(|| RegistryError::UnknownTarget { target: target.clone() })
+        let adapters = self.adapters.read().unwrap_or_else(PoisonError::into_inner);
+        adapters.get(target).cloned().ok_or_else(|| RegistryError::UnknownTarget { target: target.clone() })
     }
 
     /// The targets that have an adapter, sorted.
-    pub fn targets(&self) -> impl Iterator<Item = &TargetId> {
-        self.adapters.keys()
+    pub fn targets(&self) -> Vec<TargetId> {
+        self.adapters.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 }
 
@@ -85,7 +93,7 @@ mod tests {
     #[test]
     fn an_external_target_has_no_adapter_here() {
         let registry = AdapterRegistry::from_settings([(&target(), &TargetSettings::external())]).unwrap();
-        assert_eq!(registry.targets().count(), 0);
+        assert_eq!(registry.targets().len(), 0);
     }
 
     #[test]
@@ -111,7 +119,7 @@ mod tests {
     fn each_target_gets_its_own_adapter() {
         let settings = TargetSettings::new(AdapterKind::Pyhss, "http://127.0.0.1:1/".parse().unwrap());
         let registry = AdapterRegistry::from_settings([(&target(), &settings)]).unwrap();
-        assert_eq!(registry.targets().collect::<Vec<_>>(), vec![&target()]);
+        assert_eq!(registry.targets(), vec![target()]);
         assert!(registry.get(&target()).is_ok());
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use interlock_domain::ids::TargetId;
 use interlock_domain::limits::EntityLimits;
+use interlock_domain::subscription::OutgoingFormat;
 use interlock_domain::target_entity::{Rate, TargetRules};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -16,6 +17,7 @@ use crate::durations::{duration, optional_duration};
 use crate::error::RegistryError;
 use crate::protection::{MaintenanceSettings, OutageSettings, millis};
 use crate::secret::Secret;
+use crate::webhook_format::EspfAccount;
 
 /// The kind of adapter of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
@@ -27,6 +29,8 @@ pub enum AdapterKind {
     Json,
     /// An HTTP API that a file describes.
     Declarative,
+    /// The receiver of a subscription: it is told of outcomes, and has no operations.
+    Webhook,
     /// No adapter of Interlock: another program, in any language, serves the target's queue (`docs/provision.md`). Interlock's workers
     /// do not poll that queue.
     External,
@@ -161,6 +165,19 @@ pub struct TargetSettings {
     /// and a person decides. 0: nothing is read, and the look-ups count as complete.
     #[serde(default = "default_scan_rows_max")]
     pub scan_rows_max: u32,
+    /// Webhook only: how events are written: `cloudevents` (default), `cloudevents_binary`, `tmf641` or `espf`.
+    #[serde(default)]
+    pub format: OutgoingFormat,
+    /// Webhook only: the keys that sign each request as Standard Webhooks describes it, e.g. `[{ env = "CRM_HOOK_KEY" }]`: base64 of 24 to
+    /// 64 bytes, with or without `whsec_`. All of them sign: a receiver that changes its key needs both for a while. Default: none.
+    #[serde(default)]
+    pub signing_keys: Vec<Secret>,
+    /// Webhook with `espf` only, and required there: the `group` of the status, e.g. `HSS`.
+    #[serde(default)]
+    pub espf_group: Option<String>,
+    /// Webhook with `espf` only: what a customer's id is there: `i_account` (default) or `id`.
+    #[serde(default)]
+    pub espf_account: EspfAccount,
     /// JSON and declarative only: whether the target gets a URL with each call, to which it can post when a job is over: in the header
     /// `X-Interlock-Callback` (JSON) or where the file writes `{{ callback_url }}`. Needs `[callbacks]`. Default no: it is only asked.
     #[serde(default)]
@@ -222,6 +239,10 @@ impl TargetSettings {
             scan_rows_max: default_scan_rows_max(),
             rate_per_second: None,
             callbacks: false,
+            format: OutgoingFormat::default(),
+            signing_keys: Vec::new(),
+            espf_group: None,
+            espf_account: EspfAccount::default(),
             concurrency: None,
             maintenance: Vec::new(),
             outage: OutageSettings::default(),

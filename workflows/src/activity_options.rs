@@ -71,6 +71,21 @@ pub(crate) fn look_up(task_queue: String, tenant: &TenantId, interrupt: &Workflo
     )
 }
 
+/// The time limit of one attempt to deliver a batch. It ends by itself when its events would take longer.
+pub const DELIVERY_TIMEOUT: Duration = Duration::from_mins(5);
+/// How long a batch may wait for its receiver before the customer decides whether it is still wanted: its subscription may have been
+/// removed, and its receiver with it.
+const DELIVERY_LIMIT: Duration = Duration::from_hours(7 * 24);
+
+/// Options of the delivery of events to a receiver.
+pub(crate) fn deliver(task_queue: String, tenant: &TenantId, interrupt: &WorkflowCancellationToken) -> ActivityOptions {
+    let timeouts = ActivityCloseTimeouts::ScheduleAndStartToClose {
+        schedule_to_close: DELIVERY_LIMIT,
+        start_to_close: DELIVERY_TIMEOUT,
+    };
+    at_target(task_queue, timeouts, tenant, &retry::RetryPolicy::default(), interrupt)
+}
+
 fn at_target(
     task_queue: String,
     timeouts: ActivityCloseTimeouts,

@@ -10,6 +10,7 @@ use interlock_domain::ids::{Incarnation, OrderId, ResourceId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::ProvisionRequest;
 use interlock_domain::observation::Observation;
+use interlock_domain::outgoing::OutgoingBatch;
 use interlock_domain::recording::{Cause, Edition};
 use interlock_domain::views::OrderActionAnswer;
 use serde::Deserialize;
@@ -103,6 +104,12 @@ impl CustomerEntity {
     #[signal(name = "reassert")]
     pub fn reassert(&mut self, _context: &mut SyncWorkflowContext<Self>, argument: RawValue) {
         self.signalled(customer_messages::reassert(raw_json::bytes(&argument)));
+    }
+
+    /// A [`TellAgain`](interlock_domain::outgoing::TellAgain): a subscription's receiver is told again how orders ended.
+    #[signal(name = "tell_again")]
+    pub fn tell_again(&mut self, _context: &mut SyncWorkflowContext<Self>, argument: RawValue) {
+        self.signalled(customer_messages::tell_again(raw_json::bytes(&argument)));
     }
 
     /// A [`QueueAssignment`](interlock_domain::routing::QueueAssignment): the entity must move there as soon as it has nothing in flight.
@@ -278,6 +285,11 @@ impl Entity for CustomerEntity {
                 search_attributes::show_customer(&context, is_first.then_some(tenant), state);
                 Started::Done
             }
+            Effect::Deliver(batch) => {
+                Started::Repeatable(Box::pin(
+                    async move { deliver(context, interrupt, batch).await.map(Incoming::Input) },
+                ))
+            }
             Effect::Provision { order, step, request } => Started::Call(Box::pin(async move {
                 provision(context, interrupt, order, step, request).await.map(Incoming::Input)
             })),
@@ -306,6 +318,14 @@ impl Entity for CustomerEntity {
 
     fn is_idle(&self) -> bool {
         self.shell.machine.is_idle()
+    }
+
+    fn wake_at(&self, _now: Timestamp) -> Option<Timestamp> {
+        self.shell.machine.wake_at()
+    }
+
+    fn woke() -> Option<Incoming> {
+        Some(Incoming::Input(Input::Woke))
     }
 }
 
@@ -345,6 +365,22 @@ async fn provision(
             let outcome = unanswered::of_call(&failure, expires);
             Some(Input::StepEnded { order, step, outcome })
         }
+    }
+}
+
+/// Delivers events to a receiver. `None` if the run must end: the next one delivers them again.
+async fn deliver(
+    context: WorkflowContext<CustomerEntity>,
+    interrupt: WorkflowCancellationToken,
+    batch: OutgoingBatch,
+) -> Option<Input> {
+    let queue = identity::provisioning_queue(context.task_queue(), &batch.target);
+    let options = activity_options::deliver(queue, &batch.tenant, &interrupt);
+    let (subscription, proof) = (batch.subscription.clone(), batch.proof);
+    match context.execute_activity(TargetActivities::deliver, batch, options).await {
+        Ok(answer) if answer.proof == proof => Some(Input::Delivered { subscription }),
+        Err(_) if interrupt.is_cancelled() => None,
+        Ok(_) | Err(_) => Some(Input::NotDelivered { subscription }),
     }
 }
 

@@ -50,6 +50,11 @@ pub fn reassert(argument: &[u8]) -> Input {
     }
 }
 
+/// The signal `tell_again`: whom to tell again, and from when on.
+pub fn tell_again(argument: &[u8]) -> Input {
+    serde_json::from_slice(argument).map_or_else(|fault| unreadable(names::TELL_AGAIN, &fault), Input::TellAgain)
+}
+
 /// A signal that cannot be read.
 pub(crate) fn unreadable(signal: &str, fault: &serde_json::Error) -> Input {
     let detail = format!("Invalid signal '{signal}': {fault}.");

@@ -11,6 +11,7 @@ use interlock_domain::import::{ImportPart, PartReport};
 use interlock_domain::message::{Delivery, ProvisionRequest, ToCustomer, ToResource};
 use interlock_domain::order::Authority;
 use interlock_domain::outcome::{ProvenHolderAnswer, ProvenOutcome};
+use interlock_domain::outgoing::{DeliveryAnswer, OutgoingBatch};
 use interlock_domain::recording::{Receipted, Requested};
 use interlock_domain::sweep::{Cause, Finding, LeaseLedger, LeaseNews, Ledger, MisplacedRun, News, Tally};
 use interlock_domain::target_entity::{LimitRecord, ProbeAnswer};
@@ -26,7 +27,7 @@ pub use recorded_activities::{
     SendRecorded as SendRecordedActivity,
 };
 pub use sweeping::{Announce as AnnounceActivity, Look as LookActivity, Revive as ReviveActivity};
-pub use target_activities::{LookUp as LookUpActivity, Provision as ProvisionActivity};
+pub use target_activities::{Deliver as DeliverActivity, LookUp as LookUpActivity, Provision as ProvisionActivity};
 pub use target_upkeep::{Probe as ProbeActivity, SetLimit as SetLimitActivity};
 pub use tenant_upkeep::TenantStep as TenantStepActivity;
 
@@ -232,6 +233,12 @@ impl TargetActivities {
     pub fn look_up(question: LookUp) -> ProvenHolderAnswer {
         unimplemented!()
     }
+
+    /// Delivers events to a subscription's receiver, in order. It ends when the receiver has taken all of them.
+    #[activity(name = "deliver")]
+    pub fn deliver(batch: OutgoingBatch) -> DeliveryAnswer {
+        unimplemented!()
+    }
 }
 
 /// The activities that target entities run, on the jobs queues. They belong to no tenant.
@@ -319,6 +326,7 @@ mod tests {
         assert!(needs_first::<CustomerRef>().contains("`tenant`"));
         assert!(needs_first::<ProvisionRequest>().contains("`tenant`"));
         assert!(needs_first::<LookUp>().contains("`tenant`"));
+        assert!(needs_first::<OutgoingBatch>().contains("`tenant`"));
         // These name customers, and customers name their tenants.
         assert!(needs_first::<Admission>().contains("`customer`"));
         assert!(needs_first::<Sending>().contains("`from`"));

@@ -14,6 +14,7 @@ use interlock_domain::outcome::Outcome;
 use interlock_domain::planning::Planner;
 use interlock_domain::resource::Resource;
 use interlock_domain::routing::QueueMove;
+use interlock_domain::subscription::Subscription;
 use interlock_domain::target_entity::{
     self, BreakerReport, BreakerTransition, OPEN_BREAKERS_MAX, TARGET_HISTORY_MAX, Target, TargetAction,
     TargetActionKind, TargetRules,
@@ -94,7 +95,8 @@ impl Busy {
                     let answer = self.admit(&admission);
                     open.extend(self.machine.step(self.now, Input::Admitted(answer)));
                 }
-                Effect::Show { .. } => {}
+                // The receiver is away: as much waits for it as may.
+                Effect::Deliver(_) | Effect::Show { .. } => {}
             }
         }
         calls
@@ -118,6 +120,7 @@ impl Busy {
             admitted: admitted.collect(),
             limits: *self.machine.limits(),
             attributes_registered: true,
+            subscriptions: Some(vec![subscription()]),
             queue_assignment: None,
         }
     }
@@ -130,6 +133,10 @@ impl Busy {
             calls.extend(self.carry_out(effects));
         }
     }
+}
+
+fn subscription() -> Subscription {
+    serde_json::from_value(json!({"id": "crm", "target": "crm-hook"})).unwrap()
 }
 
 fn assigned(number: usize) -> Value {

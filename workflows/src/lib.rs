@@ -33,11 +33,11 @@ mod witness;
 
 pub use customer_entity::CustomerEntity;
 pub use definitions::{
-    AdmitActivity, AdmitRecordedActivity, AnnounceActivity, ImportPartActivity, Importing, LeasesSeen, LimitSetting,
-    LocalActivities, LookActivity, LookUp, LookUpActivity, Notification, NotifyActivity, NotifyRecordedActivity,
-    PartInput, ProbeActivity, ProvisionActivity, RecordedActivities, ReviveActivity, SendActivity,
-    SendRecordedActivity, Sending, SetLimitActivity, SweepSeen, Sweeping, TargetActivities, TargetProbe, TargetUpkeep,
-    TenantStep, TenantStepActivity, TenantStepAnswer, TenantUpkeep,
+    AdmitActivity, AdmitRecordedActivity, AnnounceActivity, DeliverActivity, ImportPartActivity, Importing, LeasesSeen,
+    LimitSetting, LocalActivities, LookActivity, LookUp, LookUpActivity, Notification, NotifyActivity,
+    NotifyRecordedActivity, PartInput, ProbeActivity, ProvisionActivity, RecordedActivities, ReviveActivity,
+    SendActivity, SendRecordedActivity, Sending, SetLimitActivity, SweepSeen, Sweeping, TargetActivities, TargetProbe,
+    TargetUpkeep, TenantStep, TenantStepActivity, TenantStepAnswer, TenantUpkeep,
 };
 pub use needs::{Needs, Served};
 pub use resource_entity::{ResourceAction, ResourceEntity};
@@ -65,6 +65,10 @@ pub mod names {
     pub const TENANT_ENTITY: &str = "TenantEntity";
     /// Memo of a tenant: whether its new events are rejected.
     pub const MEMO_REFUSES_EVENTS: &str = "interlock_closed";
+    /// Signal of a customer: a person has a subscription's receiver told again how orders ended.
+    pub const TELL_AGAIN: &str = "tell_again";
+    /// The field of a tenant's memo with the subscriptions that it made itself.
+    pub const MEMO_SUBSCRIPTIONS: &str = "interlock_subscriptions";
     /// Workflow type of an import of leases.
     pub const RESOURCE_IMPORT: &str = "ResourceImport";
     /// Workflow type of a part of an import.

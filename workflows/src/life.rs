@@ -88,12 +88,25 @@ impl<I> Task<I> {
     }
 }
 
+/// A call in flight.
+struct Call<I> {
+    task: Task<I>,
+    /// Whether it may be interrupted and made again at any time.
+    is_repeatable: bool,
+}
+
+impl<I> Call<I> {
+    async fn begin(future: Ended<I>, is_repeatable: bool) -> Self {
+        Self { task: Task::begin(future).await, is_repeatable }
+    }
+}
+
 struct Life<'a, E: Entity> {
     context: &'a WorkflowContext<E>,
     /// The time of the last input that was not a local result.
     clock: Timestamp,
     local: Option<Task<E::Incoming>>,
-    calls: Vec<Task<E::Incoming>>,
+    calls: Vec<Call<E::Incoming>>,
     alarm: Option<Alarm>,
     /// The behaviour that the run began with.
     edition: Edition,
@@ -119,10 +132,18 @@ struct Life<'a, E: Entity> {
 
 /// The patch marker of runs that began with [`Edition::V0_2`].
 const PATCH: &str = "0.2.0";
+/// The patch marker of runs that began with [`Edition::V0_2Tells`]. They have no other.
+const PATCH_TELLS: &str = "0.2.0-tells";
 
 /// The behaviour of this run: that of the worker that began it.
 fn edition_of<E: Entity>(context: &WorkflowContext<E>) -> Edition {
-    if !E::HAS_LOCAL_ACTIVITIES || context.patched(PATCH) { Edition::V0_2 } else { Edition::V0_1 }
+    if !E::HAS_LOCAL_ACTIVITIES || context.patched(PATCH_TELLS) {
+        Edition::V0_2Tells
+    } else if context.patched(PATCH) {
+        Edition::V0_2
+    } else {
+        Edition::V0_1
+    }
 }
 
 /// Performs what the machine wants, until the run has become long and nothing is in flight.
@@ -210,7 +231,8 @@ impl<E: Entity> Life<'_, E> {
             let leaves = self.leaves(&effect);
             match E::begin(self.context, effect, &self.interrupt, leaves) {
                 Started::Local(future) => self.local = Some(Task::begin(future).await),
-                Started::Call(future) => self.calls.push(Task::begin(future).await),
+                Started::Call(future) => self.calls.push(Call::begin(future, false).await),
+                Started::Repeatable(future) => self.calls.push(Call::begin(future, true).await),
                 Started::Done => {}
             }
         }
@@ -298,7 +320,7 @@ impl<E: Entity> Life<'_, E> {
                 return Poll::Ready(Wakeup::Incoming);
             }
             for index in 0..self.calls.len() {
-                if let Poll::Ready(ended) = self.calls[index].poll(waker) {
+                if let Poll::Ready(ended) = self.calls[index].task.poll(waker) {
                     drop(self.calls.remove(index));
                     return Poll::Ready(Wakeup::Ended(ended));
                 }
@@ -391,7 +413,8 @@ impl<E: Entity> Life<'_, E> {
             signals: self.context.state(|entity| entity.shell().signals()),
             suggested: self.context.continue_as_new_suggested(),
         };
-        let idle = self.is_nothing_under_way() && self.context.state(E::is_idle);
+        let is_free = self.local.is_none() && self.calls.iter().all(|call| call.is_repeatable);
+        let idle = is_free && self.context.state(E::is_idle);
         let ends = match self.context.state(|entity| entity.shell().queue_move.judge(entity.ends_after(length))) {
             ContinueAsNew::Now => true,
             ContinueAsNew::WhenIdle => idle,

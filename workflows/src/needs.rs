@@ -67,7 +67,14 @@ impl Served {
                 &[names::TENANT_ENTITY, names::RESOURCE_IMPORT, names::RESOURCE_IMPORT_PART],
                 vec![TenantUpkeep::tenant_step.name(), Importing::import_part.name()],
             ),
-            Self::Target => (&[], vec![TargetActivities::provision.name(), TargetActivities::look_up.name()]),
+            Self::Target => (
+                &[],
+                vec![
+                    TargetActivities::provision.name(),
+                    TargetActivities::look_up.name(),
+                    TargetActivities::deliver.name(),
+                ],
+            ),
         };
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         Needs { workflows: owned(workflows), activities: owned(&activities) }

@@ -1,6 +1,7 @@
 //! The state of entities in lists: the search attributes of the wire contract. They contain no personal data.
 
 use interlock_domain::customer::ShownState;
+use interlock_domain::tenant::OwnSubscriptions;
 use temporalio_workflow::WorkflowContext;
 use temporalio_workflow::common::MemoValue;
 use temporalio_workflow::common::search_attributes::SearchAttributeKey;
@@ -19,6 +20,13 @@ pub(crate) fn show_customer<W>(context: &WorkflowContext<W>, tenant: Option<Stri
         updates.push(ENTITY_KIND.value_set("customer".to_owned()));
     }
     context.upsert_search_attributes(updates);
+}
+
+/// Tells all components which subscriptions a tenant made itself.
+pub(crate) fn show_subscriptions<W>(context: &WorkflowContext<W>, subscriptions: OwnSubscriptions) {
+    if let Err(fault) = context.upsert_memo([(names::MEMO_SUBSCRIPTIONS, Some(MemoValue::new(subscriptions)))]) {
+        context.force_task_fail(format!("the memo cannot be written: {fault}"));
+    }
 }
 
 /// Tells the components that accept events whether to reject a tenant's events. A memo needs no registration on the server.

@@ -116,6 +116,8 @@ pub(crate) enum Started<I> {
     Local(Ended<I>),
     /// A call on a task queue.
     Call(Ended<I>),
+    /// The same, if it may be interrupted and made again at any time. A run does not wait for it before it continues as new.
+    Repeatable(Ended<I>),
     /// Something that was done by being started: nothing comes of it.
     Done,
 }

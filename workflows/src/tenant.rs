@@ -132,6 +132,10 @@ impl Entity for TenantEntity {
                 search_attributes::show_tenant(context, refuses_events);
                 return Started::Done;
             }
+            Effect::ShowSubscriptions(subscriptions) => {
+                search_attributes::show_subscriptions(context, subscriptions);
+                return Started::Done;
+            }
             Effect::Prepare(step) => Some(step),
             Effect::Count => None,
         };

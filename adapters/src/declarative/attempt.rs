@@ -139,7 +139,7 @@ impl Attempt<'_> {
             body,
             timeout: timeout.min(left),
         };
-        let extras = Extras { proof: proof.headers.clone(), form, secrets: &self.secrets };
+        let extras = Extras { proof: proof.headers.clone(), form, secrets: &self.secrets, ..Extras::default() };
         self.exchange.send_with(request, extras).await.map_err(NoAnswer::OnTheWay)
     }
 

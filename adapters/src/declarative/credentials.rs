@@ -209,7 +209,10 @@ async fn fetch_token(
     let timeout = deadline.saturating_duration_since(Instant::now());
     let request = Request { method: Method::POST, path: &[], query: &[], headers: &[], body: None, timeout };
     let answer = tokens
-        .send_with(request, Extras { proof, form: Some(&form), secrets: std::slice::from_ref(&client_secret) })
+        .send_with(
+            request,
+            Extras { proof, form: Some(&form), secrets: std::slice::from_ref(&client_secret), ..Extras::default() },
+        )
         .await
         .map_err(|failure| format!("the token endpoint cannot be reached: {}", failure.detail()))?;
     let field = |name: &str| answer.body.as_ref().and_then(|body| body.get(name));

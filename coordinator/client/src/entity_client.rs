@@ -10,6 +10,7 @@ use interlock_domain::ids::{CustomerId, ResourceId, TargetId, TenantId};
 use interlock_domain::message::{ClaimAnswer, Delivery, Envelope, Ticket};
 use interlock_domain::routing::{EntityAddress, EntityRoute, Routing};
 use interlock_domain::target_entity::TargetRules;
+use interlock_domain::tenant::OwnSubscriptions;
 use interlock_workflows::{StartArgument, names};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,8 +26,9 @@ use crate::entity_handle::EntityHandle;
 use crate::entity_run::EntityRun;
 use crate::payloads::plain_json;
 use crate::search_attribute_gate::{Registration, SearchAttributeGate};
+use crate::server_error::ServerError;
 use crate::target_client::TargetClient;
-use crate::tenant_gate::TenantGate;
+use crate::tenant_gate::{TenantGate, TenantNews};
 
 /// The first pause before an event is submitted again. It doubles.
 const SUBMIT_PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -50,10 +52,18 @@ impl EntityClient {
         Self { calls: EntityCalls::new(client), routing, search_attributes, tenants }
     }
 
-    /// Whether a tenant was off-boarded, so that its new events are rejected. The answer may be a few seconds old, so it does not need
-    /// a call to Temporal for each event.
-    pub async fn is_tenant_closed(&self, tenant: &TenantId) -> bool {
-        self.tenants.is_closed(tenant).await
+    /// Whether a tenant was off-boarded, so that its new events are rejected, and which subscriptions it made itself. The answer may be a few
+    /// seconds old, so it does not need a call to Temporal for each event.
+    pub async fn tenant_news(&self, tenant: &TenantId) -> TenantNews {
+        self.tenants.news(tenant).await
+    }
+
+    /// The subscriptions that a tenant made itself, as they are now.
+    ///
+    /// # Errors
+    /// [`ServerError`].
+    pub async fn own_subscriptions(&self, tenant: &TenantId) -> Result<Arc<OwnSubscriptions>, ServerError> {
+        Ok(self.tenants.look(tenant).await?.subscriptions)
     }
 
     /// A tenant's own workflow.

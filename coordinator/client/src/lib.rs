@@ -114,3 +114,4 @@ pub use run_info::RunInfo;
 pub use search_attribute_gate::{Registration, SearchAttributeGate};
 pub use server_error::ServerError;
 pub use target_client::TargetClient;
+pub use tenant_gate::TenantNews;

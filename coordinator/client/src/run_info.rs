@@ -20,6 +20,8 @@ pub struct RunInfo {
     pub task_queue: String,
     /// Its workflow type.
     pub workflow_type: String,
+    /// The names of the fields of its memo, sorted.
+    pub memo_fields: Vec<String>,
 }
 
 impl RunInfo {
@@ -29,7 +31,9 @@ impl RunInfo {
         let started_at = info.start_time.map(|time| time_of(time.seconds, time.nanos)).unwrap_or_default();
         let WorkflowExecution { workflow_id, run_id } = info.execution?;
         let workflow_type = info.r#type.map(|workflow_type| workflow_type.name).unwrap_or_default();
-        Some(Self { workflow_id, run_id, status, started_at, task_queue: info.task_queue, workflow_type })
+        let mut memo_fields: Vec<String> = info.memo.unwrap_or_default().fields.into_keys().collect();
+        memo_fields.sort();
+        Some(Self { workflow_id, run_id, status, started_at, task_queue: info.task_queue, workflow_type, memo_fields })
     }
 }
 

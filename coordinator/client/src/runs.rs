@@ -27,8 +27,8 @@ pub struct DescribedRun {
 impl DescribedRun {
     fn of(described: DescribeWorkflowExecutionResponse) -> Result<Self, ServerError> {
         let no_run = || ServerError::payload("the description of a workflow names no run");
-        let mut info = described.workflow_execution_info.ok_or_else(no_run)?;
-        let memo = info.memo.take().unwrap_or_default().fields;
+        let info = described.workflow_execution_info.ok_or_else(no_run)?;
+        let memo = info.memo.clone().unwrap_or_default().fields;
         let heartbeat = described.pending_activities.into_iter().find_map(|activity| activity.heartbeat_details);
         Ok(Self { run: RunInfo::of(info).ok_or_else(no_run)?, memo, heartbeat })
     }

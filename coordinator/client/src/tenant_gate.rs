@@ -1,5 +1,5 @@
-//! Which tenants were off-boarded. The memo of a tenant's own workflow says so. Each process reads it at most every few seconds, and
-//! only for a tenant that has events. This costs one describe call and no history.
+//! Which tenants were off-boarded, and which subscriptions they made themselves. The memo of a tenant's own workflow says so. Each process
+//! reads it at most every few seconds, and only for a tenant that has events. This costs one describe call and no history.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use interlock_domain::ids::TenantId;
 use interlock_domain::routing::Routing;
+use interlock_domain::tenant::OwnSubscriptions;
 use interlock_workflows::names;
 use temporalio_client::Client;
 
@@ -21,14 +22,23 @@ const LOOK_LIMIT: Duration = Duration::from_secs(1);
 /// The most tenants that are remembered. If there are more, all are checked again.
 const TENANTS_MAX: usize = 10_000;
 
+/// What a tenant's own workflow says of it. A tenant without one is open, and made no subscriptions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TenantNews {
+    /// Whether its new events are rejected.
+    pub is_closed: bool,
+    /// The subscriptions that it made itself.
+    pub subscriptions: Arc<OwnSubscriptions>,
+}
+
 /// The last known state of a tenant.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Seen {
-    closed: bool,
+    news: TenantNews,
     at: Option<Instant>,
 }
 
-/// Knows which tenants are closed.
+/// Knows what tenants' own workflows say.
 pub(crate) struct TenantGate {
     client: Client,
     routing: Arc<Routing>,
@@ -41,9 +51,8 @@ impl TenantGate {
         Self { client, routing, seen: Mutex::default() }
     }
 
-    /// Whether a tenant's new events are rejected. A tenant without a workflow is open. If the check fails, the last known state is
-    /// used.
-    pub(crate) async fn is_closed(&self, tenant: &TenantId) -> bool {
+    /// What a tenant's own workflow says. If the check fails, the last known state is used.
+    pub(crate) async fn news(&self, tenant: &TenantId) -> TenantNews {
         let seen = {
             let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             if all.len() >= TENANTS_MAX && !all.contains_key(tenant) {
@@ -53,22 +62,25 @@ impl TenantGate {
         };
         let mut seen = seen.lock().await;
         if seen.at.is_some_and(|at| at.elapsed() < SEEN_FOR) {
-            return seen.closed;
+            return seen.news.clone();
         }
         match tokio::time::timeout(LOOK_LIMIT, self.look(tenant)).await {
-            Ok(Ok(closed)) => seen.closed = closed,
+            Ok(Ok(news)) => seen.news = news,
             Ok(Err(error)) => tracing::warn!(%tenant, status = %error, "cannot tell whether a tenant is closed"),
             Err(_) => tracing::warn!(%tenant, "no response in time on whether a tenant is closed"),
         }
         seen.at = Some(Instant::now());
-        seen.closed
+        seen.news.clone()
     }
 
-    async fn look(&self, tenant: &TenantId) -> Result<bool, ServerError> {
+    /// The same, as it is now.
+    pub(crate) async fn look(&self, tenant: &TenantId) -> Result<TenantNews, ServerError> {
         let route = self.routing.tenant_entity(tenant);
         let Some(described) = runs::describe(&self.client, &route.namespace, &route.workflow_id).await? else {
-            return Ok(false);
+            return Ok(TenantNews::default());
         };
-        Ok(described.memo_value(&self.client, names::MEMO_REFUSES_EVENTS).await?.unwrap_or(false))
+        let is_closed = described.memo_value(&self.client, names::MEMO_REFUSES_EVENTS).await?.unwrap_or(false);
+        let subscriptions = described.memo_value(&self.client, names::MEMO_SUBSCRIPTIONS).await?.unwrap_or_default();
+        Ok(TenantNews { is_closed, subscriptions: Arc::new(subscriptions) })
     }
 }

@@ -57,6 +57,15 @@ pub fn question(tenant: &TenantId, held_only: bool) -> String {
     )
 }
 
+/// The query for all running customer entities of a tenant.
+pub fn customers_of(tenant: &TenantId) -> String {
+    let encoded = tenant.encoded();
+    format!(
+        "WorkflowType = '{CUSTOMER_WORKFLOW_TYPE}' AND ExecutionStatus = 'Running' AND \
+         WorkflowId STARTS_WITH '{encoded}/customer/'"
+    )
+}
+
 /// The number of entities that match a query.
 ///
 /// # Errors

@@ -145,6 +145,10 @@ part_id!(
     TargetId, PART_BYTES_MAX
 );
 part_id!(
+    /// A subscription of a tenant: its name in the settings.
+    SubscriptionId, PART_BYTES_MAX
+);
+part_id!(
     /// What the catalog calls an outside system; the tenant's settings map a role to a [`TargetId`].
     Role, PART_BYTES_MAX
 );

@@ -24,12 +24,15 @@ pub mod observation;
 #[cfg(feature = "openapi")]
 mod openapi;
 pub mod order;
+pub mod order_parts;
 pub mod outcome;
+pub mod outgoing;
 pub mod planning;
 pub mod recording;
 pub mod resource;
 pub mod retry;
 pub mod routing;
+pub mod subscription;
 pub mod sweep;
 pub mod target_entity;
 pub mod tenant;

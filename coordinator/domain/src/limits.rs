@@ -25,6 +25,16 @@ pub const LEASES_MAX: usize = 5_000;
 /// The most steps of unordered orders that run side by side.
 pub const UNORDERED_RUNNING_MAX: usize = 200;
 
+/// The most events for one subscription that one activity delivers.
+pub const OUTGOING_BATCH_MAX: usize = 16;
+/// The most events for subscribers that wait in a customer: the oldest beyond that are dropped, and their receivers are told how many.
+pub const OUTGOING_EVENTS_MAX: usize = 500;
+/// The size of the events for subscribers that wait in a customer, in bytes of JSON: beyond that the oldest lose their steps and claims,
+/// and if that is not enough, they are dropped.
+pub const OUTGOING_BYTES_MAX: usize = 128 * 1024;
+/// The most events for subscribers that a customer keeps before it knows who is subscribed.
+pub const OUTGOING_UNADDRESSED_MAX: usize = 16;
+
 /// How far apart the clocks of two of the server's machines may be, in milliseconds: epochs are made from the time.
 pub const CLOCKS_APART_MS_MAX: u64 = 5_000;
 

@@ -47,6 +47,11 @@ pub enum Observation {
         /// How long it took, its waits included, in milliseconds.
         took_ms: u64,
     },
+    /// An event for subscribers was dropped, because too many waited.
+    OutgoingEventDropped {
+        /// Whose it was.
+        tenant: TenantId,
+    },
     /// The breaker of a target in this process changed its state.
     BreakerChanged {
         /// Which target.
@@ -66,7 +71,7 @@ impl Observation {
             | Self::HandedOver { took_ms: measured, .. }
             | Self::StepAttempted { took_ms: measured, .. } => *measured = 0,
             Self::RunEnded { history_events, .. } => *history_events = 0,
-            Self::OrderEnded { .. } | Self::BreakerChanged { .. } => {}
+            Self::OrderEnded { .. } | Self::OutgoingEventDropped { .. } | Self::BreakerChanged { .. } => {}
         }
         counted
     }

@@ -7,7 +7,7 @@ use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::error_code::{ErrorCode, ReasonCode};
-use crate::ids::{CustomerId, Epoch, Incarnation, OrderId, ResourceId, TargetId, TenantId};
+use crate::ids::{CustomerId, Epoch, Incarnation, OrderId, ResourceId, SubscriptionId, TargetId, TenantId};
 use crate::target_entity::{Limit, Rate};
 
 fn simple(schema_type: SchemaType, format: Option<SchemaFormat>, description: &str) -> RefOr<Schema> {
@@ -48,6 +48,7 @@ schemas! {
     TenantId => text("A tenant.");
     CustomerId => text("A customer: the `subject` of its events.");
     TargetId => text("A target, for example `hss-east`.");
+    SubscriptionId => text("A subscription.");
     ResourceId => text("A resource, KIND/ID: for example `msisdn/12065551234`.");
     OrderId => text("An order: CUSTOMER~UUID.");
     ReasonCode => text("A stable code: one of the catalogue of errors, or a target's own.");

@@ -58,7 +58,7 @@ impl OrderKey {
     ) -> Self {
         let back_ms_max = match edition {
             Edition::V0_1 => OCCURRED_AT_BACK_MS_MAX_V0_1,
-            Edition::V0_2 => OCCURRED_AT_BACK_MS_MAX,
+            Edition::V0_2 | Edition::V0_2Tells => OCCURRED_AT_BACK_MS_MAX,
         };
         Self::back_to(back_ms_max, time, sequence, accepted_at, order)
     }

@@ -22,8 +22,10 @@ pub enum Edition {
     /// As in 0.1.0: local activities start at once, and epochs come from workflow time.
     V0_1,
     /// As in 0.2.0: effects are the same in all attempts of a workflow task.
-    #[default]
     V0_2,
+    /// As in 0.2.0 with subscriptions: a customer that does not know who is subscribed asks when it has something to tell.
+    #[default]
+    V0_2Tells,
 }
 
 /// What an input of an entity depends on.

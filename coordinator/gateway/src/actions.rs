@@ -181,12 +181,14 @@ impl IntoProblem for ActionError {
 fn status_of(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::BadAction
+        | ErrorCode::SubscriptionInvalid
+        | ErrorCode::CallbackForbidden
         | ErrorCode::InvalidData
         | ErrorCode::NotDistinct
         | ErrorCode::AmendNothing
         | ErrorCode::AmendUnknownField
         | ErrorCode::AmendIncomplete => StatusCode::BAD_REQUEST,
-        ErrorCode::OrderUnknown => StatusCode::NOT_FOUND,
+        ErrorCode::OrderUnknown | ErrorCode::SubscriptionUnknown => StatusCode::NOT_FOUND,
         _ => StatusCode::CONFLICT,
     }
 }

@@ -18,6 +18,7 @@ mod orders;
 mod problems;
 mod request;
 mod starting;
+mod subscriptions;
 mod targets;
 mod tenants;
 mod throttle;
@@ -45,6 +46,7 @@ use interlock_operations::actions::Actions;
 use interlock_operations::callbacks::Callbacks;
 use interlock_operations::ingest::Ingest;
 use interlock_operations::inspection::Inspection;
+use interlock_operations::subscriptions::Subscriptions;
 use interlock_operations::targets::Targets;
 use interlock_operations::tenants::Tenants;
 use interlock_settings::{CallbackSettings, Settings};
@@ -75,6 +77,7 @@ struct Gateway {
     actions: Actions,
     targets: Targets,
     tenants: Tenants,
+    subscriptions: Subscriptions,
     access: Arc<Access>,
     throttle: Arc<Throttle>,
     calls: Arc<CallsUnderWay>,
@@ -158,6 +161,7 @@ impl Listening {
             actions: Actions::new(installation.clone()),
             targets: Targets::new(installation.clone()),
             tenants: Tenants::new(installation.clone()),
+            subscriptions: Subscriptions::new(installation.clone()),
             access: Arc::new(access),
             throttle: Arc::new(Throttle::new(settings)),
             calls: Arc::new(CallsUnderWay::new(settings.calls_per_token_max)),
@@ -208,6 +212,8 @@ fn described_calls() -> OpenApiRouter<Gateway> {
         .routes(routes!(targets::act))
         .routes(routes!(tenants::show))
         .routes(routes!(tenants::act))
+        .routes(routes!(subscriptions::list, subscriptions::add))
+        .routes(routes!(subscriptions::show, subscriptions::remove))
 }
 
 /// The calls that need no bearer token. They are described, too.

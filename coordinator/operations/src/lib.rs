@@ -15,6 +15,7 @@ pub mod misplaced;
 pub mod recovery;
 pub mod schedules;
 pub mod strict_json;
+pub mod subscriptions;
 pub mod sweep;
 pub mod targets;
 pub mod tenants;

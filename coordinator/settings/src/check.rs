@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use interlock_adapters::AdapterKind;
 use interlock_domain::action_mark::ON_BEHALF_OF;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::limits::EntityLimits;
+use interlock_domain::subscription::{OutgoingFormat, SubscriptionSettings, subscription_of};
 use interlock_fault::Fault;
 
 use super::{Settings, secrets};
@@ -83,6 +85,9 @@ fn check_codec(settings: &Settings) -> Result<(), Fault> {
 
 fn check_targets(settings: &Settings) -> Result<(), Fault> {
     for (target, of_target) in &settings.targets {
+        if subscription_of(target).is_some() {
+            return Err(invalid(&format!("targets.{target}"), "has the name of a receiver that a tenant made itself"));
+        }
         let rules = of_target.rules(settings.limits);
         rules.check().map_err(|fault| invalid(&format!("targets.{target}.{}", fault.key), fault.reason))?;
         if of_target.concurrency == Some(0) {
@@ -136,6 +141,26 @@ fn check_limits(limits: &EntityLimits) -> Result<(), Fault> {
     Ok(())
 }
 
+fn check_subscription(settings: &Settings, key: &str, subscription: &SubscriptionSettings) -> Result<(), Fault> {
+    let target = &subscription.target;
+    let Some(receiver) = settings.targets.get(target) else {
+        return Err(invalid(&format!("{key}.target"), format!("is '{target}', but [targets.{target}] does not exist")));
+    };
+    if receiver.adapter != AdapterKind::Webhook {
+        let reason =
+            format!("is '{target}', which is no receiver; it needs adapter = \"webhook\" in [targets.{target}]");
+        return Err(invalid(&format!("{key}.target"), reason));
+    }
+    let of_orders_only = matches!(receiver.format, OutgoingFormat::Tmf641 | OutgoingFormat::Espf);
+    match subscription.types.iter().find(|event_type| of_orders_only && !event_type.is_of_order()) {
+        Some(event_type) => {
+            let reason = format!("has '{}', which the format of '{target}' cannot express", event_type.as_str());
+            Err(invalid(&format!("{key}.types"), reason))
+        }
+        None => Ok(()),
+    }
+}
+
 fn check_tenants(settings: &Settings) -> Result<(), Fault> {
     for (tenant, of_tenant) in &settings.tenants {
         if of_tenant.namespace.as_ref().is_some_and(String::is_empty) {
@@ -148,6 +173,9 @@ fn check_tenants(settings: &Settings) -> Result<(), Fault> {
                     format!("is '{target}', but [targets.{target}] does not exist"),
                 ));
             }
+        }
+        for (subscription, of) in &of_tenant.subscriptions {
+            check_subscription(settings, &format!("tenants.{tenant}.subscriptions.{subscription}"), of)?;
         }
     }
     Ok(())

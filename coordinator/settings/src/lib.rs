@@ -18,8 +18,9 @@ mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use interlock_adapters::{AdapterKind, AdapterRegistry, TargetSettings};
+use interlock_adapters::{Adapter, AdapterKind, AdapterRegistry, TargetSettings};
 use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{RealmId, TargetId, TenantId};
@@ -38,8 +39,8 @@ pub use key_id::KeyId;
 pub use reference::reference_page;
 pub use sources::{CONFIG_FILE_DEFAULT, SettingsSources};
 pub use tables::{
-    AlertSettings, CallbackSettings, GatewayRole, GatewaySettings, GatewayToken, LogFormat, LogSettings, SweepSettings,
-    TargetRight,
+    AlertSettings, CallbackSettings, GatewayRole, GatewaySettings, GatewayToken, LogFormat, LogSettings,
+    SubscriptionSettings, SweepSettings, TargetRight,
 };
 pub use variables::{VARIABLES, Variable};
 pub use workers::{
@@ -85,6 +86,8 @@ pub struct Settings {
     pub alerts: AlertSettings,
     /// Where targets report the end of a job; none if they are only asked.
     pub callbacks: Option<CallbackSettings>,
+    /// For the subscriptions that tenants make themselves.
+    pub subscriptions: SubscriptionSettings,
     /// The tenants by name. A tenant without an entry has the plan `free` and the namespace of the connection.
     pub tenants: BTreeMap<TenantId, TenantSettings>,
     /// The realms that tenants share, by name.
@@ -183,6 +186,16 @@ impl Settings {
     pub fn adapters(&self) -> Result<AdapterRegistry, Fault> {
         AdapterRegistry::from_settings(&self.targets)
             .map_err(|error| Fault::wrong_use(error.code(), format!("{error}.")))
+    }
+
+    /// The adapter of one target.
+    ///
+    /// # Errors
+    /// [`Fault`] with the code of a registry error.
+    pub fn adapter_of(&self, target: &TargetId) -> Result<Arc<dyn Adapter>, Fault> {
+        let registry = AdapterRegistry::from_settings(self.targets.get_key_value(target));
+        let found = registry.and_then(|registry| registry.get(target));
+        found.map_err(|error| Fault::wrong_use(error.code(), format!("{error}.")))
     }
 
     /// The targets that Interlock's own workers serve, which repeat the proof of a request in their answer. Planning needs

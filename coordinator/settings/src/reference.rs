@@ -66,11 +66,16 @@ spread = 4                  # number of shards for its entities, at most queue_s
 [tenants.blue.targets]      # the target for each role of the catalog; without a mapping the role is the name
 hss = "hss-east"
 
+[tenants.blue.subscriptions.crm]   # who is told what becomes of its events: coordinator/docs/subscriptions.md
+target = "crm-hook"         # the receiver
+types = ["interlock.order.completed", "interlock.order.held"]   # default: all of interlock.order.*
+event_types = ["number.assigned"]   # only orders made by these; default: all. Likewise step_targets and customers
+
 [realms.shared-hss]         # a realm of the catalog that several tenants share: the spread of a tenant does not apply to its resources
 spread = 4                  # default: 1
 
 [targets.hss-east]
-adapter = "pyhss"           # pyhss | json | declarative | external
+adapter = "pyhss"           # pyhss | json | declarative | webhook | external
 base_url = "http://10.0.0.5:8080"
 auth = { kind = "provisioning_key", key = "…" }   # none | bearer | basic | header | provisioning_key
 timeout = "5s"
@@ -93,6 +98,12 @@ lasts = "2h"
 every = "7d"                # default: once
 reason = "the vendor's window"
 
+[targets.crm-hook]          # the receiver of a subscription
+adapter = "webhook"
+base_url = "https://crm.example/hooks/interlock"
+format = "cloudevents"      # cloudevents | cloudevents_binary | tmf641 | espf (with espf_group, espf_account)
+signing_keys = [{ env = "CRM_HOOK_KEY" }]   # Standard Webhooks: base64 of 24 to 64 bytes; all of them sign
+
 [targets.billing]           # your own program, in any language, serves it: see adapters/docs/provision.md
 adapter = "external"
 
@@ -104,6 +115,10 @@ parked_after = "15m"        # after this time, a target that is not called raise
 [callbacks]                 # for targets that report the end of a job: see adapters/docs/declarative.md, jobs
 url = "https://interlock.example"     # where these targets reach the gateway
 keys = [{ file = "/run/secrets/interlock/callbacks" }]   # at least 32 bytes each; the first signs, and all are accepted
+
+[subscriptions]             # those that tenants make themselves ('interlock subscription add'): coordinator/docs/subscriptions.md
+keys = [{ file = "/run/secrets/interlock/subscriptions" }]   # at least 32 bytes each: the signing keys of receivers are made from them
+allowed_networks = ["10.20.0.0/16"]   # where receivers may be, besides the public internet; default: none
 
 [alerts]
 webhook = "https://…"       # alerts are posted there as CloudEvents; default: logged and counted only

@@ -12,12 +12,22 @@ fn secrets(settings: &Settings) -> impl Iterator<Item = (String, &Secret)> {
     let of_gateway = settings.gateway.tokens.iter().map(|of| &of.token).enumerate();
     let of_codec = settings.codec.server.tokens.iter().map(|of| &of.token).enumerate();
     let of_callbacks = settings.callbacks.iter().flat_map(|of| &of.keys).enumerate();
+    let of_subscriptions = settings.subscriptions.keys.iter().enumerate();
     let of_targets = settings.targets.iter().filter_map(|(target, of)| Some((target, of.auth.secret()?)));
+    let of_receivers = settings.targets.iter().flat_map(|(target, of)| {
+        of.signing_keys.iter().enumerate().map(move |(index, secret)| (target, index, secret))
+    });
     of_gateway
         .map(|(index, secret)| (format!("gateway.tokens, number {}", index + 1), secret))
         .chain(of_codec.map(|(index, secret)| (format!("codec.server.tokens, number {}", index + 1), secret)))
         .chain(of_callbacks.map(|(index, secret)| (format!("callbacks.keys, number {}", index + 1), secret)))
+        .chain(of_subscriptions.map(|(index, secret)| (format!("subscriptions.keys, number {}", index + 1), secret)))
         .chain(of_targets.map(|(target, secret)| (format!("targets.{target}.auth"), secret)))
+        .chain(
+            of_receivers.map(|(target, index, secret)| {
+                (format!("targets.{target}.signing_keys, number {}", index + 1), secret)
+            }),
+        )
 }
 
 /// The key of the first secret that is empty or blank. Secrets that are stored elsewhere are checked when they are read.

@@ -5,12 +5,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use interlock_adapters::Secret;
+use interlock_adapters::{AddressRule, Secret, receiver_key};
 use interlock_domain::callback::{CallbackKeys, CallbackUrls};
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::{RealmId, TargetId, TenantId};
+use interlock_domain::ids::{RealmId, SubscriptionId, TargetId, TenantId};
 use interlock_fault::Fault;
-use secrecy::ExposeSecret;
+use ipnet::IpNet;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -31,6 +32,9 @@ const ACTIONS_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::new(100).expect("a consta
 const LISTS_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::new(80).expect("a constant that is not 0");
 /// The default of lists per second of one tenant.
 const LISTS_PER_TENANT_MAX: NonZeroU32 = NonZeroU32::new(40).expect("a constant that is not 0");
+
+/// The shortest key from which signing keys are made, in bytes.
+const SUBSCRIPTION_KEY_BYTES_MIN: usize = 32;
 
 /// The default time for the gateway's open requests to end.
 const GATEWAY_DRAIN: Duration = Duration::from_secs(10);
@@ -227,6 +231,44 @@ impl CallbackSettings {
     /// As [`CallbackSettings::read_keys`].
     pub fn urls(&self) -> Result<CallbackUrls, Fault> {
         Ok(CallbackUrls::new(self.url.as_str(), self.read_keys()?))
+    }
+}
+
+/// `[subscriptions]`: for the subscriptions that tenants make themselves.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SubscriptionSettings {
+    /// The keys from which the signing keys of receivers are made: the first is told to new ones, and all sign. Without a key nothing is
+    /// signed.
+    pub keys: Vec<Secret>,
+    /// The networks in which receivers may be, besides the public internet.
+    pub allowed_networks: Vec<IpNet>,
+}
+
+impl SubscriptionSettings {
+    /// Which addresses receivers may have.
+    pub fn address_rule(&self) -> AddressRule {
+        AddressRule::new(self.allowed_networks.clone())
+    }
+
+    /// The signing keys of a receiver, as Standard Webhooks writes them.
+    ///
+    /// # Errors
+    /// [`Fault`] `subscription_key_invalid`: one cannot be read, or is too short.
+    pub fn keys_of(&self, tenant: &TenantId, subscription: &SubscriptionId) -> Result<Vec<SecretString>, Fault> {
+        let invalid = |detail: &dyn Display| {
+            let message = format!("A key in [subscriptions] cannot be used: {detail}.");
+            Fault::wrong_use(ErrorCode::SubscriptionKeyInvalid, message)
+        };
+        let key = |secret: &Secret| {
+            let key = secret.read().map_err(|missing| invalid(&missing))?;
+            let key = key.expose_secret().as_bytes();
+            if key.len() < SUBSCRIPTION_KEY_BYTES_MIN {
+                return Err(invalid(&format_args!("it has fewer than {SUBSCRIPTION_KEY_BYTES_MIN} bytes")));
+            }
+            Ok(receiver_key(key, tenant, subscription))
+        };
+        self.keys.iter().map(key).collect()
     }
 }
 

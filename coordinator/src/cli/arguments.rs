@@ -23,6 +23,7 @@ use super::route::RouteCommand;
 use super::sandbox::SandboxCommand;
 use super::settings_flag::SettingsFlag;
 use super::submit::SubmitCommand;
+use super::subscription::SubscriptionCommand;
 use super::sweep::SweepCommand;
 use super::target::TargetCommand;
 use super::tenant::TenantCommand;
@@ -118,6 +119,9 @@ pub(super) enum Command {
     /// On-board and off-board tenants
     #[command(subcommand)]
     Tenant(TenantCommand),
+    /// List, add, remove and test subscriptions: who is told of outcomes
+    #[command(subcommand)]
+    Subscription(SubscriptionCommand),
     /// Check all waiting orders, and report alerts
     Sweep(SweepCommand),
     /// Replay the recorded histories of all entities and judge them; reads only. Exits with 1 if a promise was broken

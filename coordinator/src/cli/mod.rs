@@ -23,6 +23,7 @@ mod settings_flag;
 mod show;
 mod submit;
 mod submit_state;
+mod subscription;
 mod sweep;
 mod tables;
 mod target;
@@ -150,6 +151,7 @@ async fn carry_out(command: Command, settings: Settings, output: Output, color: 
         Command::Resource(command) => Box::pin(resource::run(&command, settings, output)).await,
         Command::Target(command) => Box::pin(target::run(&command, settings, output)).await,
         Command::Tenant(command) => Box::pin(tenant::run(&command, settings, output)).await,
+        Command::Subscription(command) => Box::pin(subscription::run(&command, settings, output)).await,
         Command::Order(command) => Box::pin(order::run(&command, settings, output)).await,
     }
 }

@@ -5,6 +5,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod query_guard;
+mod receivers;
 mod status;
 mod tuning;
 mod workload;
@@ -36,7 +37,7 @@ use temporalio_client::{Client, Connection, NamespacedClient as _};
 use temporalio_sdk::Runtime;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use uuid::Uuid;
 
 pub use status::PoolStatus;
@@ -44,6 +45,7 @@ pub use tuning::{PoolTuning, QueueTuning};
 pub use workload::{ShardRange, Workload};
 
 use query_guard::guarded;
+use receivers::{ReceiverWorkers, Receivers};
 use status::QueueStatus;
 
 /// Which queues a pool serves, and how.
@@ -95,6 +97,8 @@ pub struct WorkerPool {
     /// Background tasks that watch the first polls and, if this pool serves the jobs queues, the targets.
     watching: Vec<AbortOnDropHandle<()>>,
     running: JoinSet<(String, Result<(), WorkerThreadError>)>,
+    /// The workers of receivers that tenants' own subscriptions name.
+    of_receivers: TaskTracker,
 }
 
 impl WorkerPool {
@@ -120,6 +124,7 @@ impl WorkerPool {
             stop: CancellationToken::new(),
             watching: Vec::new(),
             running: JoinSet::new(),
+            of_receivers: TaskTracker::new(),
         };
         for (queue, stands) in queues.iter().zip(status.queues()) {
             let of_workers = connections.iter().zip(&runtimes).take(stands.workers);
@@ -130,6 +135,11 @@ impl WorkerPool {
                 let thread = start_worker(runtime, client, &context, queue, tuning, sweeper).await?;
                 pool.running.spawn(run_until(thread, queue.task_queue.clone(), pool.stop.clone()));
             }
+        }
+        if let Some(receivers) =
+            pool.receivers(installation, metrics, &options, &context, (&runtimes[0], &connections[0]))
+        {
+            pool.watching.push(AbortOnDropHandle::new(tokio::spawn(receivers.keep())));
         }
         let watched = Arc::clone(&status).watch_first_polls(installation.client.clone());
         pool.watching.push(AbortOnDropHandle::new(tokio::spawn(watched)));
@@ -144,6 +154,34 @@ impl WorkerPool {
         }
         tracing::info!(workload = %options.workload, queues = pool.task_queues.len(), "the workers are running");
         Ok(pool)
+    }
+
+    /// Serves the receivers of the subscriptions that tenants made themselves. `None` if that is not the work of this pool: it neither calls
+    /// targets nor asks whether they are up, or only those that were named.
+    fn receivers(
+        &self,
+        installation: &Installation,
+        metrics: &Metrics,
+        options: &WorkerPoolOptions,
+        context: &Arc<WorkerContext>,
+        (runtime, connection): (&Arc<Runtime>, &Connection),
+    ) -> Option<Receivers> {
+        let (calls, probes) =
+            (options.workload.serves_targets(), options.workload.queue_kinds().contains(&QueueKind::Jobs));
+        if !options.targets.is_empty() || !(calls || probes) {
+            return None;
+        }
+        let identity = Some(self.status.worker_identity(0));
+        let workers = calls.then(|| ReceiverWorkers {
+            runtime: Arc::clone(runtime),
+            connection: connection.clone(),
+            tuning: WorkerTuning { identity, ..options.tuning.provisioning.worker.clone() },
+            sweeper: Sweeper::new(installation.clone(), metrics.clone(), installation.client.namespace()),
+            stop: self.stop.clone(),
+            running: self.of_receivers.clone(),
+        });
+        let (installation, context, adapters) = (installation.clone(), Arc::clone(context), options.adapters.clone());
+        Some(Receivers { installation, context, adapters, workers })
     }
 
     /// The queues that are served.
@@ -172,6 +210,8 @@ impl WorkerPool {
         self.status.drain();
         self.stop.cancel();
         self.watching.clear();
+        self.of_receivers.close();
+        self.of_receivers.wait().await;
         while let Some(ended) = self.running.join_next().await {
             match ended {
                 Ok((_, Ok(()))) => {}
@@ -230,7 +270,7 @@ fn context(
     metrics: &Metrics,
 ) -> Result<Arc<WorkerContext>, Fault> {
     let mut proving = installation.settings.proving_targets();
-    proving.extend(options.adapters.targets().cloned());
+    proving.extend(options.adapters.targets());
     let context = WorkerContext::new(
         installation.entities.clone(),
         Targets::new(installation.clone()).client().clone(),
@@ -383,7 +423,7 @@ fn targets(installation: &Installation, options: &WorkerPoolOptions) -> Result<B
     }
     let named = options.targets.iter();
     Ok(if options.targets.is_empty() {
-        options.adapters.targets().cloned().collect()
+        options.adapters.targets().into_iter().collect()
     } else {
         named.cloned().collect()
     })

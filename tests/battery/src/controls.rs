@@ -4,6 +4,7 @@
 //! no entity sent, or by a proxy that tells workers and server something else than the other one said.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +39,9 @@ const EXPIRES_AFTER: Duration = Duration::from_secs(2);
 /// After this time the control "first-attempt" resets a call whose attempt failed.
 const RESET_AFTER: Duration = Duration::from_millis(100);
 
+/// One of this many tasks with messages sends them early, in the control "early-effect".
+const ONE_EARLY_OF: u64 = 4;
+
 /// A rule that a run breaks on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Control {
@@ -64,7 +68,9 @@ impl Control {
             Self::Duplicates => Some(Arc::new(NewDuplicates { seen: Mutex::default(), tally })),
             Self::EarlyGrant | Self::Expiry => Some(Arc::new(ForgedGiveBacks { control: self, entities, tally })),
             Self::FirstAttempt => Some(Arc::new(FirstAttempts { entities, calls: Mutex::default(), tally })),
-            Self::EarlyEffect => Some(Arc::new(EarlyEffects { entities, lost: Mutex::default(), tally })),
+            Self::EarlyEffect => {
+                Some(Arc::new(EarlyEffects { entities, lost: Mutex::default(), seen: AtomicU64::new(0), tally }))
+            }
         }
     }
 
@@ -228,10 +234,13 @@ impl Interceptor for FirstAttempts {
     }
 }
 
-/// Sends a resource's messages before the task that decides them is recorded, and loses that recording.
+/// Sends a resource's messages before the task that decides them is recorded, and loses that recording. It does so with one of several such
+/// tasks: a lost task is tried again after 10 s, and a run in which each one is lost does not come to an end.
 struct EarlyEffects {
     entities: EntityClient,
     lost: Mutex<BTreeSet<Vec<u8>>>,
+    /// How many tasks with messages there were.
+    seen: AtomicU64,
     tally: Tally,
 }
 
@@ -267,7 +276,7 @@ impl Interceptor for EarlyEffects {
             _ => None,
         });
         let notifications: Vec<Notification> = notifications.collect();
-        if notifications.is_empty() {
+        if notifications.is_empty() || !self.seen.fetch_add(1, Ordering::Relaxed).is_multiple_of(ONE_EARLY_OF) {
             return Verdict::Forward(body);
         }
         self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(completion.task_token);

@@ -107,6 +107,7 @@ fn answer(world: &Scenario, customer: &Customer, raw: u8) -> AdmissionAnswer {
         admitted: admitted.collect(),
         limits: EntityLimits::default(),
         attributes_registered: raw.is_multiple_of(2),
+        subscriptions: None,
         queue_assignment: None,
     }
 }

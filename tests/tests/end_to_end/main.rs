@@ -81,6 +81,7 @@ mod target_down;
 mod target_entity;
 mod task_cuts;
 mod tenants;
+mod told;
 mod traces;
 mod trespass;
 mod unordered;

@@ -3,13 +3,14 @@
 use super::open_order::late_hold;
 use super::{
     Admission, AdmissionAnswer, AdmissionBasis, Admitted, ClaimState, Customer, Dating, Effect, Ending, EventToAdmit,
-    Local, Order, OrderClaim, OrderStep, TicketState,
+    Local, Order, OrderClaim, OrderStep, TicketState, Told,
 };
 use crate::error_code::ErrorCode;
 use crate::ids::{ResourceId, Timestamp};
 use crate::limits::{ADMISSION_BATCH_MAX, SENDING_BATCH_MAX};
 use crate::message::ClaimAnswer;
 use crate::order::{ClaimMode, Late, Plan, Rejection};
+use crate::recording::Edition;
 
 impl Customer {
     /// Starts the local activity that is due, if none is running: sending goes before
@@ -20,7 +21,7 @@ impl Customer {
         }
         if !self.outbox.is_empty() {
             self.local = Local::Sending(self.outbox.len().min(SENDING_BATCH_MAX));
-        } else if !self.inbox.is_empty() {
+        } else if !self.inbox.is_empty() || self.must_ask_who_is_subscribed() {
             self.local = Local::Admitting(self.inbox.len().min(ADMISSION_BATCH_MAX));
             self.basis = Some(AdmissionBasis {
                 incarnation: Some(self.incarnation),
@@ -29,6 +30,11 @@ impl Customer {
             });
         }
         effects.extend(self.local_effect());
+    }
+
+    /// Whether an admission without events is needed, because only admissions say who is subscribed.
+    fn must_ask_who_is_subscribed(&self) -> bool {
+        self.edition >= Edition::V0_2Tells && self.subscribers.are_to_be_asked_for()
     }
 
     /// What the running local activity must do.
@@ -75,6 +81,7 @@ impl Customer {
         let is_of_life_before = began_in.is_some_and(|life| life != self.incarnation);
         self.limits = answer.limits;
         self.attributes_registered = answer.attributes_registered;
+        self.learn_subscriptions(answer.subscriptions);
         let batch: Vec<_> = self.inbox.drain(..count.min(self.inbox.len())).collect();
         let mut answers = answer.admitted.into_iter();
         let mut left = Vec::new();
@@ -154,6 +161,7 @@ impl Customer {
             actions: Vec::new(),
             trace_parent: event.trace_parent,
             reset_at: self.reset_at.filter(|_| after_reset),
+            told: Told::default(),
             taken_at,
             dating: Some(dating).filter(|dating| *dating != Dating::of_key(&key)),
             weight_bytes,
@@ -161,6 +169,7 @@ impl Customer {
         };
         self.orders.insert(key.order.clone(), order);
         self.changed();
+        self.tell_acknowledged(now, &key.order);
         for (resource, answer) in answers {
             self.take_answer(now, &key.order, &resource, answer);
         }

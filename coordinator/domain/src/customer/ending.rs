@@ -247,6 +247,7 @@ impl Customer {
         self.abandon_after_reset(&order);
         let claims = order.claims.iter().map(|claim| self.claim_view(claim)).collect();
         self.withdraw(&order);
+        self.tell_end(now, &order, state, code.clone());
         self.weight_bytes = self.weight_bytes.saturating_sub(order.weight_bytes);
         if order.claims.is_empty() && took_effect {
             self.remember_applied(order.event_type.clone(), order.key.clone());

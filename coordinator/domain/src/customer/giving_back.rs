@@ -23,7 +23,7 @@ impl Customer {
             }
             let leaving = lease.leaving;
             match leaving {
-                Some(how) if !self.in_flight(&resource) => self.give_back(&resource, how),
+                Some(how) if !self.in_flight(&resource) => self.give_back(now, &resource, how),
                 _ => self.answer_recall(&resource),
             }
         }
@@ -82,8 +82,9 @@ impl Customer {
     }
 
     /// Gives a lease back, with the tickets by which it is still wanted.
-    pub(super) fn give_back(&mut self, resource: &ResourceId, how: GiveBack) {
+    pub(super) fn give_back(&mut self, now: Timestamp, resource: &ResourceId, how: GiveBack) {
         let Some(lease) = self.leases.remove(resource) else { return };
+        self.tell_given_back(now, resource, &lease, how);
         self.remember_given_back(resource, lease.epoch);
         let mut tickets = Vec::new();
         for order in self.orders.values_mut() {

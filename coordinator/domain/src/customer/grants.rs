@@ -65,8 +65,14 @@ impl Customer {
         let waited_ms = u64::try_from(now.0.saturating_sub(accepted_at.0)).unwrap_or(0);
         self.observed.push(Observation::LeaseGranted { kind: resource.kind().clone(), waited_ms });
         self.leases.insert(resource.clone(), lease);
+        self.tell_granted(now, resource);
         self.set_ticket(&id, resource, TicketState::Out);
         self.recalled(resource, epoch, recall.clone());
+        self.hear_early_recall(resource, epoch);
+    }
+
+    /// Takes the recall of this epoch, if it came before its grant.
+    fn hear_early_recall(&mut self, resource: &ResourceId, epoch: Epoch) {
         match self.early_recalls.remove(resource) {
             Some((early, asker)) if early == epoch => self.recalled(resource, epoch, Some(asker)),
             Some((early, asker)) if early > epoch => {

@@ -58,6 +58,7 @@ impl Customer {
             abandoned: false,
         };
         self.leases.insert(resource.clone(), lease);
+        self.tell_granted(now, resource);
         if let Some((early, asker)) = self.early_recalls.remove(resource)
             && early >= epoch
         {

@@ -160,6 +160,7 @@ impl Customer {
     ) {
         self.counts.count_rejected(rejection.code == ErrorCode::BacklogFull);
         self.observe_end(OrderState::Rejected, Some(rejection.code.clone()));
+        self.tell_rejected(now, order, event, rejection);
         if let Some(order) = order {
             self.show_as_over(now, order.clone(), OrderState::Rejected, event.map(Event::content));
         }
@@ -232,6 +233,7 @@ impl Customer {
             .flat_map(|(id, order)| order.running().map(|step| (id.clone(), step)).collect::<Vec<_>>())
             .collect();
         effects.extend(running.into_iter().filter_map(|(order, step)| self.dispatch(&order, step)));
+        effects.extend(self.subscribers.under_way_again(&self.me).into_iter().map(Effect::Deliver));
         effects
     }
 }

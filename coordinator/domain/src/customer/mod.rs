@@ -3,8 +3,9 @@
 //! The modules, in the order in which an event passes through them: [`intake`](self) accepts an event, `admission` has it
 //! planned, `claims` keeps the tickets, `grants` and `giving_back` keep the leases, `readiness` says what a step
 //! itself waits for and `turns` whose turn it is, `starting` starts it, `outcomes` handles its outcome, `abort` ends an
-//! order before it is done, `ending` closes orders and `end_state` says how they ended, `actions` is what a person may do,
-//! `known`, `view`, `listing` and `why` answer questions, `visibility` is what lists of entities show.
+//! order before it is done, `ending` closes orders and `end_state` says how they ended, `telling` says what subscribers are told and
+//! `subscribers` keeps it until they have taken it, `actions` is what a person may do, `known`, `view`, `listing` and `why` answer
+//! questions, `visibility` is what lists of entities show.
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,8 @@ mod rings;
 mod starting;
 mod state;
 mod step_state;
+mod subscribers;
+mod telling;
 mod turns;
 mod view;
 mod visibility;
@@ -48,9 +51,10 @@ pub mod waiting;
 mod why;
 
 pub use crate::action_words::{ACTION_ID_BYTES_MAX, REASON_BYTES_MAX, Refusal, check_action_words};
+pub use crate::order_parts::{ClaimStateName, ClaimView, StepIdentity, StepStateName, StepView};
 pub use actions::*;
 pub use digests::{Dating, OrderDigests};
-pub use journal::{ClaimStateName, ClaimView, JournalEntry, StepIdentity, StepStateName, StepView};
+pub use journal::JournalEntry;
 pub use keys::KeyRule;
 pub use lease::{Lease, UnjudgedGrant};
 pub use listing::{ListedOrder, OrderFilter, OrderPage, PAGE_DEFAULT, PAGE_MAX};
@@ -69,14 +73,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::error_code::ErrorCode;
 use crate::event::Event;
-use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, Timestamp};
+use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, SubscriptionId, Timestamp};
 use crate::kept_text::kept;
 use crate::limits::EntityLimits;
 use crate::message::{ClaimAnswer, ProvisionRequest, Ticket, ToCustomer, ToResource};
 use crate::order::{ClaimMode, OrderKey, Plan, Rejection};
 use crate::outcome::Outcome;
+use crate::outgoing::{OutgoingBatch, TellAgain};
 use crate::recording::Cause;
 use crate::routing::QueueAssignment;
+use crate::subscription::Subscription;
 
 /// What reaches a customer.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,6 +124,20 @@ pub enum Input {
         /// What the result said, in a few words without personal data.
         said: String,
     },
+    /// A subscription's receiver has taken the batch under way.
+    Delivered {
+        /// The subscription.
+        subscription: SubscriptionId,
+    },
+    /// The delivery of a subscription's batch ended without that: it was cancelled, ended by hand, or had no worker for a long time.
+    NotDelivered {
+        /// The subscription.
+        subscription: SubscriptionId,
+    },
+    /// A person wants a receiver to be told again how orders ended.
+    TellAgain(TellAgain),
+    /// The time asked for by [`Customer::wake_at`] has come.
+    Woke,
     /// A step's call was cancelled and has ended: its request may have been sent.
     StepInterrupted {
         /// The order.
@@ -168,6 +188,10 @@ impl Input {
             | Self::Reassert { .. }
             | Self::SettleDifference { .. }
             | Self::StepEndedByHand { .. }
+            | Self::Delivered { .. }
+            | Self::NotDelivered { .. }
+            | Self::TellAgain(_)
+            | Self::Woke
             | Self::WasReset
             | Self::Resumed
             | Self::Misidentified { .. }
@@ -200,7 +224,10 @@ impl Customer {
             Input::Misidentified { claimed } => self.misidentified(now, claimed),
             Input::NoCustomer { workflow_id } => self.foreign_id = Some(kept(workflow_id)),
             Input::WasReset => self.was_reset(now),
-            Input::Resumed => {}
+            Input::Delivered { subscription } => self.subscribers.delivered(&subscription),
+            Input::NotDelivered { subscription } => called_again = self.not_delivered(now, &subscription),
+            Input::TellAgain(again) => self.tell_again(now, again),
+            Input::Resumed | Input::Woke => {}
         }
         let mut effects = if resumed { self.under_way_again() } else { Vec::new() };
         effects.extend(called_again);
@@ -209,6 +236,7 @@ impl Customer {
         } else {
             self.advance(now, &mut effects);
         }
+        self.start_deliveries(&mut effects);
         self.show(resumed, &mut effects);
         effects
     }
@@ -228,6 +256,7 @@ impl Customer {
         let taken = self.apply(now, action);
         let mut effects = Vec::new();
         self.advance(now, &mut effects);
+        self.start_deliveries(&mut effects);
         self.show(false, &mut effects);
         let state = self.state_of(&action.order_id);
         let done = taken.and_then(|repeated| match state {
@@ -255,6 +284,7 @@ impl Customer {
                 break;
             }
         }
+        self.tell_of_open_orders(now);
         self.start_sending_or_admission(effects);
         let has_begun_any = self.start_steps(now, effects);
         self.quiet_until = (!has_begun_any).then(|| self.next_expiry());
@@ -286,6 +316,9 @@ pub enum Effect {
         /// The call.
         request: ProvisionRequest,
     },
+    /// Deliver these events to a subscription's receiver: one normal activity on the queue of the target that is the receiver. Answered by
+    /// [`Input::Delivered`] or [`Input::NotDelivered`].
+    Deliver(OutgoingBatch),
     /// Show this state in lists of entities. It has no answer.
     Show {
         /// The state.
@@ -339,6 +372,9 @@ pub struct AdmissionAnswer {
     /// Whether the server knows the search attributes that show a customer in lists.
     #[serde(default)]
     pub attributes_registered: bool,
+    /// The subscriptions of the tenant. `None` from a worker of a build without subscriptions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscriptions: Option<Vec<Subscription>>,
     /// The queue that the customer must move to; only set while the count of queue shards changes. It is for the shell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(rename = "home")]

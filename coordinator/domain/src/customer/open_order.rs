@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::journal::StepIdentity;
 use super::{Dating, KeyRule, StepState};
 use crate::error_code::ReasonCode;
 use crate::ids::{ResourceId, Timestamp};
 use crate::order::{Claim, Late, OrderKey, PlannedStep};
+use crate::order_parts::StepIdentity;
 use crate::outcome::Outcome;
 use crate::trace_parent::{self, TraceParent};
 
@@ -63,8 +63,30 @@ pub struct Order {
     /// The dating of its event, if it does not follow from its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dating: Option<Dating>,
+    /// What subscribers were told of it.
+    #[serde(default, skip_serializing_if = "Told::is_nothing")]
+    pub told: Told,
     /// Its size as JSON, in bytes.
     pub weight_bytes: usize,
+}
+
+/// What subscribers were told of an open order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Told {
+    /// That it waits for a person, as it still does.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
+    /// That it is overdue.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub overdue: bool,
+}
+
+impl Told {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Why an order ends before its steps are done.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::journal::JournalEntry;
+use super::subscribers::Subscribers;
 use super::{EventToAdmit, Lease, Order, OrderDigests, ShownState, UnjudgedGrant};
 use crate::error_code::ReasonCode;
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, Timestamp};
@@ -85,6 +86,9 @@ pub struct Customer {
     /// What lists of entities were last told to show.
     #[serde(default)]
     pub(super) shown: Option<ShownState>,
+    /// Who is told of what happens, and what they are still to be told.
+    #[serde(default, skip_serializing_if = "Subscribers::is_blank")]
+    pub(super) subscribers: Subscribers,
     /// Bytes of inbox and open orders as JSON, for the limit on state.
     pub(super) weight_bytes: usize,
     /// Which behaviour the present run started with.
@@ -214,6 +218,7 @@ impl Customer {
             counts: Counts::default(),
             attributes_registered: false,
             shown: None,
+            subscribers: Subscribers::default(),
             weight_bytes: 0,
             edition: Edition::default(),
             observed: Vec::new(),

@@ -76,6 +76,14 @@ impl StepState {
         matches!(self, Self::Held { .. })
     }
 
+    /// Why it waits for a person, if it does: a stable code and a sentence.
+    pub(super) fn held_because(&self) -> Option<(&ReasonCode, &str)> {
+        match self {
+            Self::Held { code, detail, .. } => Some((code, detail)),
+            _ => None,
+        }
+    }
+
     /// Whether it has ended.
     pub fn is_over(&self) -> bool {
         matches!(self, Self::Done | Self::Skipped { .. } | Self::Cancelled { .. })

@@ -14,6 +14,7 @@ mod reassert;
 mod reset;
 mod rights;
 mod superseded;
+mod told;
 
 use serde_json::{Map, Value, json};
 
@@ -103,6 +104,7 @@ fn planned(plan: Plan, answers: Vec<(ResourceId, ClaimAnswer)>) -> Input {
         admitted,
         limits: EntityLimits::default(),
         attributes_registered: false,
+        subscriptions: None,
         queue_assignment: None,
     })
 }
@@ -178,7 +180,13 @@ fn a_duplicate_of_an_order_that_is_over_is_recognised_among_the_last_thousand() 
         let limits = EntityLimits { remembered_orders_max: 3, ..EntityLimits::default() };
         a.step(
             NOW,
-            Input::Admitted(AdmissionAnswer { admitted, limits, attributes_registered: false, queue_assignment: None }),
+            Input::Admitted(AdmissionAnswer {
+                admitted,
+                limits,
+                attributes_registered: false,
+                subscriptions: None,
+                queue_assignment: None,
+            }),
         );
     }
     assert_eq!(a.step(NOW, Input::Submitted(Ok(event("e1")))), vec![]);

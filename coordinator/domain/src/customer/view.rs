@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::journal::{ClaimStateName, ClaimView, JournalEntry, StepStateName, StepView};
+use super::journal::JournalEntry;
 use super::turns::Turns;
 use super::wait_view::WaitView;
 use super::{ClaimState, Counts, Customer, EventToAdmit, Order, StepState};
 use crate::entity_end::EntityEnd;
-use crate::ids::{CustomerId, Epoch, OrderId, ResourceId, TargetId, Timestamp};
+use crate::ids::{CustomerId, Epoch, OrderId, ResourceId, SubscriptionId, TargetId, Timestamp};
 use crate::order::OrderState;
+use crate::order_parts::{ClaimStateName, ClaimView, StepStateName, StepView};
 use crate::wire::WireName;
 
 /// Why an order that ended is shown without its parts.
@@ -35,6 +36,10 @@ pub struct CustomerView {
     /// What happened, oldest first, bounded.
     #[serde(default)]
     pub journal: Vec<JournalView>,
+    /// The events for subscribers that wait, by subscription.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, OutgoingView>))]
+    pub outgoing: BTreeMap<SubscriptionId, OutgoingView>,
     /// Counts since the entity began.
     #[serde(default)]
     pub counts: Counts,
@@ -42,6 +47,19 @@ pub struct CustomerView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<EntityEnd>))]
     pub entity_ended: Option<WireName<EntityEnd>>,
+}
+
+/// The events that wait for a subscription's receiver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OutgoingView {
+    /// How many.
+    pub waiting: usize,
+    /// When the oldest of them happened, RFC 3339.
+    pub since: String,
+    /// How many were dropped because too many waited, and the receiver does not know it yet.
+    #[serde(default)]
+    pub dropped: u64,
 }
 
 /// One place in a lane.
@@ -195,9 +213,18 @@ impl Customer {
                 })
                 .collect(),
             journal: self.journal.iter().map(journal_view).collect(),
+            outgoing: self.outgoing_view(),
             counts: self.counts,
             entity_ended: None,
         }
+    }
+
+    fn outgoing_view(&self) -> BTreeMap<SubscriptionId, OutgoingView> {
+        let waiting = self.subscribers.waiting().map(|of| {
+            let view = OutgoingView { waiting: of.events, since: of.since.to_rfc3339(), dropped: of.lost };
+            (of.subscription.clone(), view)
+        });
+        waiting.collect()
     }
 
     fn lane_views(&self) -> BTreeMap<TargetId, Vec<LaneEntry>> {

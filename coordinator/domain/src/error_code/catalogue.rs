@@ -551,6 +551,22 @@ catalogue! {
         Paused = "paused": "The activity is paused in Temporal." => "Unpause it in Temporal.";
         RefusedByTarget = "refused_by_target": "The target rejected the call."
             => "See the detail; correct what it names, then retry the step, or amend the order.";
+        SubscriptionInvalid = "subscription_invalid": "A subscription to be made is invalid."
+            => "Correct what the message names.";
+        CallbackForbidden = "callback_forbidden":
+            "The URL of a subscription's receiver leads to an address that receivers may not have."
+            => "Give a URL on the public internet. The operator can allow other networks: 'allowed_networks' in [subscriptions].";
+        SubscriptionsFull = "subscriptions_full": "The tenant has as many subscriptions of its own as it may have."
+            => "Remove one.";
+        SubscriptionUnknown = "subscription_unknown": "The tenant has no such subscription of its own."
+            => "'interlock subscription list' shows all.";
+        SubscriptionConfigured = "subscription_configured": "The subscription is in the settings."
+            => "Remove it from [tenants.NAME.subscriptions], and restart the workers.";
+        SubscriptionEnded = "subscription_ended":
+            "The receiver of a subscription answered 410: it wants no more events."
+            => "For a subscription in the settings the target is paused: remove the subscription; or, if it was a mistake of \
+                the receiver, correct it and resume the target, and what waits is then delivered. One that the tenant made \
+                itself is removed.";
         Redirected = "redirected": "The target responds with a redirect, and is not called until that is corrected."
             => "Set its 'base_url' to the final address; its orders then continue automatically.";
         CredentialsRejected = "credentials_rejected":
@@ -710,6 +726,9 @@ catalogue! {
                 waits until then, and no data is lost.";
         CallbackKeyInvalid = "callback_key_invalid":
             "A key for call backs cannot be read, or is shorter than 32 bytes."
+            => "Correct what the message names; 'openssl rand -base64 32' makes a key.";
+        SubscriptionKeyInvalid = "subscription_key_invalid":
+            "A key in [subscriptions] cannot be read, or is shorter than 32 bytes."
             => "Correct what the message names; 'openssl rand -base64 32' makes a key.";
         CodecKeyInvalid = "codec_key_invalid":
             "A key of the codec cannot be read, is not 32 bytes long, or has an invalid id."

@@ -31,7 +31,10 @@ pub use target::{TARGET_WORKFLOW_TYPE, target_of_workflow};
 pub use tenant_ops::{IMPORT_WORKFLOW_TYPE, TENANT_WORKFLOW_TYPE, tenant_of_workflow};
 
 use crate::error_code::ErrorCode;
-use crate::ids::{CustomerId, CustomerRef, IdError, RealmId, ResourceId, ResourceKind, Role, TargetId, TenantId};
+use crate::ids::{
+    CustomerId, CustomerRef, IdError, RealmId, ResourceId, ResourceKind, Role, SubscriptionId, TargetId, TenantId,
+};
+use crate::subscription::{Subscription, SubscriptionSettings};
 
 /// The namespace of an installation if the connection to Temporal names none: Temporal's own default.
 pub const NAMESPACE_DEFAULT: &str = "default";
@@ -167,6 +170,30 @@ pub struct TenantSettings {
     pub plan: TenantPlan,
     /// The targets that the catalog's roles are mapped to; for a role that is missing, the target has the role's name.
     pub targets: BTreeMap<Role, TargetId>,
+    /// Who is told what becomes of its events.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub subscriptions: BTreeMap<SubscriptionId, SubscriptionSettings>,
+}
+
+impl TenantSettings {
+    /// The targets that are called for it, given the catalog's `roles`: those that the roles are mapped to, and the receivers of its
+    /// subscriptions.
+    pub fn called(&self, roles: &BTreeSet<Role>) -> BTreeSet<TargetId> {
+        let mapped = roles.iter().map(|role| self.targets.get(role).cloned().unwrap_or_else(|| TargetId::from(role)));
+        mapped.chain(self.subscriptions.values().map(|subscription| subscription.target.clone())).collect()
+    }
+
+    /// Whether a subscription may want to know what becomes of events of this type. Then they must go through their customer's entity, which
+    /// tells.
+    pub fn tells_of(&self, event_type: &str) -> bool {
+        self.subscriptions.values().any(|subscription| subscription.may_want(event_type))
+    }
+
+    /// Its subscriptions, as its customers learn them.
+    pub fn subscribers(&self) -> Vec<Subscription> {
+        let subscriptions = self.subscriptions.iter();
+        subscriptions.map(|(id, settings)| Subscription { id: id.clone(), settings: settings.clone() }).collect()
+    }
 }
 
 /// The place of an entity: namespace, workflow and task queue.

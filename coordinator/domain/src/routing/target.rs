@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{EntityRoute, Priority, QueueKind, Routing, TenantSettings, shard_of};
 use crate::ids::{Role, TargetId, decode_part};
+use crate::subscription::subscription_of;
 
 /// The workflow type of a target entity.
 pub const TARGET_WORKFLOW_TYPE: &str = "TargetEntity";
@@ -24,13 +25,13 @@ impl Routing {
         }
     }
 
-    /// The namespaces in which a target is called: those of the tenants that map one of the catalog's `roles` to it, including
-    /// tenants without settings. Never empty.
+    /// The namespaces in which a target is called: those of the tenants that map one of the catalog's `roles` to it or have it as the receiver
+    /// of a subscription, including tenants without settings. Never empty.
     pub fn namespaces_of_target(&self, target: &TargetId, roles: &BTreeSet<Role>) -> BTreeSet<String> {
-        let calls_it = |tenant: &&TenantSettings| {
-            let stands_for = |role| tenant.targets.get(role).cloned().unwrap_or_else(|| TargetId::from(role));
-            roles.iter().any(|role| stands_for(role) == *target)
-        };
+        if let Some((tenant, _)) = subscription_of(target) {
+            return BTreeSet::from([self.namespace(&tenant).to_owned()]);
+        }
+        let calls_it = |tenant: &&TenantSettings| tenant.called(roles).contains(target);
         let tenants = self.settings.tenants.values().chain([&self.default_tenant]);
         let namespace =
             |tenant: &TenantSettings| tenant.namespace.clone().unwrap_or_else(|| self.settings.namespace.clone());
@@ -58,10 +59,17 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::ids::SubscriptionId;
     use crate::routing::RoutingSettings;
+    use crate::subscription::SubscriptionSettings;
 
     fn role(name: &str) -> Role {
         name.parse().unwrap()
+    }
+
+    fn hook() -> BTreeMap<SubscriptionId, SubscriptionSettings> {
+        let settings = serde_json::from_value(serde_json::json!({"target": "hook"})).unwrap();
+        BTreeMap::from([("crm".parse().unwrap(), settings)])
     }
 
     fn routing() -> Routing {
@@ -73,7 +81,7 @@ mod tests {
         let tenants = BTreeMap::from([
             ("blue".parse().unwrap(), tenant("blue", &[("hss", "hss-east")])),
             ("red".parse().unwrap(), tenant("red", &[("hss", "hss-east")])),
-            ("green".parse().unwrap(), tenant("green", &[])),
+            ("green".parse().unwrap(), TenantSettings { subscriptions: hook(), ..tenant("green", &[]) }),
         ]);
         Routing::new(RoutingSettings { tenants, ..RoutingSettings::default() }).unwrap()
     }
@@ -100,5 +108,6 @@ mod tests {
         assert_eq!(of("hss"), "default green");
         assert_eq!(of("crm"), "blue default green red");
         assert_eq!(of("nobody-uses-it"), "default");
+        assert_eq!(of("hook"), "green", "the receiver of a subscription");
     }
 }

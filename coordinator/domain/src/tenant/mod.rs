@@ -5,12 +5,15 @@
 //! step; a failed step is retried. Off-boarding waits until open orders have ended, and then rejects new events.
 
 mod outlook;
+mod own_subscription;
 mod state;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod view;
 
 pub use outlook::TenantOutlook;
+pub use own_subscription::*;
 pub use state::*;
 pub use view::*;
 
@@ -19,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::action_mark::ActionMark;
 use crate::action_words::{Refusal, check_action_words};
 use crate::error_code::{ErrorCode, ReasonCode};
-use crate::ids::Timestamp;
+use crate::ids::{SubscriptionId, Timestamp};
 use crate::kept_text::kept;
 use crate::wire::WireName;
 
@@ -52,6 +55,8 @@ pub enum Effect {
     Prepare(Step),
     /// Count the customers with open orders: one activity. Answered by [`Input::Counted`].
     Count,
+    /// Tell all processes which subscriptions the tenant made itself. It has no answer.
+    ShowSubscriptions(OwnSubscriptions),
     /// Tell the processes that accept events whether they must reject them. It has no answer.
     Show {
         /// Whether they must.
@@ -101,7 +106,7 @@ impl TenantAction {
 }
 
 /// What a person may do with a tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum TenantActionKind {
     /// Prepare and check everything that it needs; it may be repeated, and opens again a tenant that has left.
@@ -111,6 +116,18 @@ pub enum TenantActionKind {
         /// Whether new events are rejected at once; open orders still end normally.
         #[serde(default)]
         at_once: bool,
+    },
+    /// Tell a receiver what becomes of its events.
+    Subscribe {
+        /// The subscription.
+        id: SubscriptionId,
+        /// What it says.
+        subscription: Box<OwnSubscription>,
+    },
+    /// Tell this receiver no more.
+    Unsubscribe {
+        /// The subscription.
+        id: SubscriptionId,
     },
 }
 
@@ -151,23 +168,48 @@ impl Tenant {
             Ok(repeated) => repeated,
             Err(refusal) => return (Err(refusal), Vec::new()),
         };
+        let mut effects = Vec::new();
         if !repeated {
-            self.remember(mark.to_string());
-            let (what, state) = match action.kind {
-                TenantActionKind::Onboard => ("onboard", TenantState::Onboarding),
-                // A tenant that has left stays so.
-                TenantActionKind::Offboard { .. } if self.state == TenantState::Left => ("offboard", TenantState::Left),
-                TenantActionKind::Offboard { at_once: false } => ("offboard", TenantState::Leaving),
-                TenantActionKind::Offboard { at_once: true } => ("offboard_at_once", TenantState::Left),
-            };
-            self.note(now, what, Some(action.actor.clone()), Some(action.reason.clone()));
-            if action.kind == TenantActionKind::Onboard {
-                self.outlook.clone_from(&action.outlook);
+            match self.take(now, action) {
+                Ok(shown) => effects.extend(shown),
+                Err(refusal) => return (Err(refusal), Vec::new()),
             }
-            self.enter(now, state);
+            self.remember(mark.to_string());
         }
-        let effects = self.go_on(now);
+        effects.extend(self.go_on(now));
         (Ok(TenantActionDone { state: self.state.into(), repeated }), effects)
+    }
+
+    /// Takes an action that was not taken before.
+    fn take(&mut self, now: Timestamp, action: &TenantAction) -> Result<Option<Effect>, Refusal> {
+        let (what, state) = match &action.kind {
+            TenantActionKind::Onboard => ("onboard", Some(TenantState::Onboarding)),
+            // A tenant that has left stays so.
+            TenantActionKind::Offboard { .. } if self.state == TenantState::Left => {
+                ("offboard", Some(TenantState::Left))
+            }
+            TenantActionKind::Offboard { at_once: false } => ("offboard", Some(TenantState::Leaving)),
+            TenantActionKind::Offboard { at_once: true } => ("offboard_at_once", Some(TenantState::Left)),
+            TenantActionKind::Subscribe { id, subscription } => {
+                self.may_subscribe(id, subscription)?;
+                self.subscriptions.insert(id.clone(), (**subscription).clone());
+                ("subscribed", None)
+            }
+            TenantActionKind::Unsubscribe { id } => {
+                self.may_unsubscribe(id)?;
+                self.subscriptions.remove(id);
+                ("unsubscribed", None)
+            }
+        };
+        self.note(now, what, Some(action.actor.clone()), Some(action.reason.clone()));
+        if action.kind == TenantActionKind::Onboard {
+            self.outlook.clone_from(&action.outlook);
+        }
+        match state {
+            Some(state) => self.enter(now, state),
+            None => return Ok(Some(Effect::ShowSubscriptions(self.subscriptions.clone()))),
+        }
+        Ok(None)
     }
 
     fn prepared(&mut self, now: Timestamp, step: Step, result: Result<String, StepFault>) {

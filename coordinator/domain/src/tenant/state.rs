@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use super::own_subscription::OwnSubscriptions;
 use super::{Effect, StepFault, TenantOutlook};
 use crate::ids::{TenantId, Timestamp};
 use crate::kept_text::kept;
@@ -120,7 +121,7 @@ impl Task {
 pub struct TenantHistoryEntry {
     /// When.
     pub at: Timestamp,
-    /// What: `onboard`, `onboarded`, `step_failed`, `offboard`, `offboard_at_once`, `drained`.
+    /// What: `onboard`, `onboarded`, `step_failed`, `offboard`, `offboard_at_once`, `drained`, `subscribed`, `unsubscribed`.
     pub what: String,
     /// Who, for a person's action.
     #[serde(default)]
@@ -165,6 +166,9 @@ pub struct Tenant {
     /// How many tries in a row failed.
     #[serde(default)]
     pub(super) failures_in_a_row: u32,
+    /// The subscriptions that it made itself.
+    #[serde(default, skip_serializing_if = "OwnSubscriptions::is_empty")]
+    pub(super) subscriptions: OwnSubscriptions,
     /// What is running.
     #[serde(default)]
     pub(super) under_way: Option<Task>,
@@ -194,6 +198,7 @@ impl Tenant {
             drain_fault: None,
             quiet_looks: 0,
             failures_in_a_row: 0,
+            subscriptions: OwnSubscriptions::new(),
             under_way: None,
             not_before: None,
             actions: VecDeque::new(),

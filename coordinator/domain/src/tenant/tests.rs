@@ -1,5 +1,6 @@
 use super::*;
 use crate::error_code::ErrorCode;
+use crate::subscription::{OutgoingFormat, SubscriptionSettings, receiver_of};
 
 const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -130,4 +131,50 @@ fn a_new_run_begins_again_what_was_under_way() {
     let mut blue = tenant();
     acts(&mut blue, NOW, "1", TenantActionKind::Onboard);
     assert_eq!(blue.step(NOW, Input::Resumed), vec![Effect::Prepare(Step::Namespace)]);
+}
+
+fn own(subscription: &str) -> TenantActionKind {
+    let id: SubscriptionId = subscription.parse().unwrap();
+    let target = receiver_of(&"blue".parse().unwrap(), &id).unwrap();
+    let settings: SubscriptionSettings = serde_json::from_value(serde_json::json!({ "target": target })).unwrap();
+    let callback = "https://crm.example/hook".to_owned();
+    let own = OwnSubscription { callback, format: OutgoingFormat::CloudEvents, settings, since: NOW };
+    TenantActionKind::Subscribe { id, subscription: Box::new(own) }
+}
+
+#[test]
+fn a_tenant_shows_the_subscriptions_that_it_made_and_makes_no_more_than_it_may() {
+    let mut blue = tenant();
+    for number in 0..OWN_SUBSCRIPTIONS_MAX {
+        let effects = acts(&mut blue, NOW, &format!("add {number}"), own(&format!("s{number}")));
+        let [Effect::ShowSubscriptions(shown)] = effects.as_slice() else { panic!("{effects:?}") };
+        assert_eq!(shown.len(), number + 1);
+    }
+    let (refused, effects) = blue.act(NOW, &action("one more", own("more")));
+    assert_eq!(refused.unwrap_err().code, ErrorCode::SubscriptionsFull);
+    assert_eq!(effects, vec![]);
+    let remove = || TenantActionKind::Unsubscribe { id: "s3".parse().unwrap() };
+    let effects = acts(&mut blue, NOW, "remove", remove());
+    let [Effect::ShowSubscriptions(shown)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert!(!shown.contains_key(&"s3".parse().unwrap()));
+    let (again, effects) = blue.act(NOW, &action("remove", remove()));
+    assert!(again.unwrap().repeated && effects.is_empty());
+    let (unknown, _) = blue.act(NOW, &action("remove again", remove()));
+    assert_eq!(unknown.unwrap_err().code, ErrorCode::SubscriptionUnknown);
+    assert_eq!(blue.state, TenantState::Active, "its state is another matter");
+    assert_eq!(blue.subscriptions().len(), OWN_SUBSCRIPTIONS_MAX - 1);
+}
+
+#[test]
+fn a_subscription_names_its_own_receiver() {
+    let mut blue = tenant();
+    let TenantActionKind::Subscribe { subscription, .. } = own("s1") else { panic!() };
+    let of_another = TenantActionKind::Subscribe { id: "s2".parse().unwrap(), subscription: subscription.clone() };
+    let (refused, _) = blue.act(NOW, &action("1", of_another));
+    assert_eq!(refused.unwrap_err().code, ErrorCode::SubscriptionInvalid);
+    for (bytes, is_taken) in [(CALLBACK_BYTES_MAX, true), (CALLBACK_BYTES_MAX + 1, false)] {
+        let long = OwnSubscription { callback: "x".repeat(bytes), ..*subscription.clone() };
+        let kind = TenantActionKind::Subscribe { id: "s1".parse().unwrap(), subscription: Box::new(long) };
+        assert_eq!(blue.act(NOW, &action(&bytes.to_string(), kind)).0.is_ok(), is_taken);
+    }
 }

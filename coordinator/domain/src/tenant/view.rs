@@ -111,7 +111,7 @@ pub struct OnboardingStepView {
 pub struct TenantHistoryView {
     /// When.
     pub at: String,
-    /// What: `onboard`, `onboarded`, `step_failed`, `offboard`, `offboard_at_once`, `drained`.
+    /// What: `onboard`, `onboarded`, `step_failed`, `offboard`, `offboard_at_once`, `drained`, `subscribed`, `unsubscribed`.
     pub what: String,
     /// Who, for a person's action.
     #[serde(default)]

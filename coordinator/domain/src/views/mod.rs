@@ -9,6 +9,7 @@
 mod action;
 mod import;
 mod listing;
+mod subscription;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -23,5 +24,6 @@ pub use listing::{
     OrderPage, TargetList, TargetListed, TargetUnanswered, TenantList, TenantListed, TenantUnanswered, Unanswered,
     WhyUnanswered,
 };
+pub use subscription::{MadeBy, SubscriptionList, SubscriptionMade, SubscriptionView};
 pub use sweep::{FindingView, SweepView};
 pub use why::{Link, Why};

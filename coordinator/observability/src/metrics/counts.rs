@@ -64,6 +64,9 @@ pub fn begin_orders(metrics: &Metrics) {
             metrics.begin(MetricName::OrdersEnded, &[("state", state.as_str()), ("tenant_plan", plan.as_str())]);
         }
     }
+    for plan in TenantPlan::ALL {
+        metrics.begin(MetricName::OutgoingEventsDropped, &[("tenant_plan", plan.as_str())]);
+    }
 }
 
 /// Of a process that calls this target.

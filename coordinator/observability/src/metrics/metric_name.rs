@@ -35,7 +35,9 @@ pub enum MetricName {
     LeaseGrantLatency,
     /// From a release's confirmation until the next customer was granted the lease, by `resource_kind`.
     HandOverLatency,
-    /// Attempts of steps that ended, by `target` and `outcome`.
+    /// Events for subscribers that were dropped because too many waited for their receivers, by `tenant_plan`.
+    OutgoingEventsDropped,
+    /// Attempts of steps, and of deliveries to subscribers, that ended, by `target` and `outcome`.
     StepsAttempted,
     /// How long they took, their waits included, by `target`.
     StepAttemptLatency,
@@ -79,7 +81,7 @@ const EVENTS: &[f64] = &[50.0, 100.0, 200.0, 400.0, 600.0, 1000.0, 1500.0, 2000.
 
 impl MetricName {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::EventsIngested,
         Self::EventsRejected,
         Self::RequestsThrottled,
@@ -89,6 +91,7 @@ impl MetricName {
         Self::OldestWait,
         Self::LeaseGrantLatency,
         Self::HandOverLatency,
+        Self::OutgoingEventsDropped,
         Self::StepsAttempted,
         Self::StepAttemptLatency,
         Self::BreakerState,
@@ -119,6 +122,7 @@ impl MetricName {
             Self::OldestWait => "interlock_oldest_wait_seconds",
             Self::LeaseGrantLatency => "interlock_lease_grant_latency",
             Self::HandOverLatency => "interlock_hand_over_latency",
+            Self::OutgoingEventsDropped => "interlock_outgoing_events_dropped",
             Self::StepsAttempted => "interlock_steps_attempted",
             Self::StepAttemptLatency => "interlock_step_attempt_latency",
             Self::BreakerState => "interlock_breaker_state",
@@ -158,6 +162,7 @@ impl MetricName {
             | Self::EventsRejected
             | Self::RequestsThrottled
             | Self::OrdersEnded
+            | Self::OutgoingEventsDropped
             | Self::StepsAttempted
             | Self::AlertsRaised
             | Self::AlertsCleared

@@ -55,6 +55,10 @@ impl Observer for Watch {
                 metrics.count(MetricName::StepsAttempted, &[target, ("outcome", outcome)]);
                 metrics.took(MetricName::StepAttemptLatency, Duration::from_millis(*took_ms), &[target]);
             }
+            Observation::OutgoingEventDropped { tenant } => {
+                let plan = self.routing.tenant(tenant).plan.as_str();
+                metrics.count(MetricName::OutgoingEventsDropped, &[("tenant_plan", plan)]);
+            }
             Observation::BreakerChanged { target, state } => {
                 for known in BreakerState::ALL {
                     let value = if known == *state { 1.0 } else { 0.0 };

@@ -97,8 +97,18 @@ impl Ingest {
 
     /// Why no event of a tenant is accepted, if it was off-boarded. The answer may be a few seconds old.
     pub async fn refuses(&self, tenant: &TenantId) -> Option<Rejection> {
-        let closed = self.installation.entities.is_tenant_closed(tenant).await;
-        closed.then(|| Rejection::new(ErrorCode::TenantClosed, format!("The tenant '{tenant}' was off-boarded.")))
+        let news = self.installation.entities.tenant_news(tenant).await;
+        news.is_closed
+            .then(|| Rejection::new(ErrorCode::TenantClosed, format!("The tenant '{tenant}' was off-boarded.")))
+    }
+
+    /// Whether a subscriber may want to know what becomes of an event. Then it must go through its customer's entity, which tells.
+    async fn tells_of(&self, tenant: &TenantId, event: &Event) -> bool {
+        if self.installation.routing.tenant(tenant).tells_of(&event.event_type) {
+            return true;
+        }
+        let news = self.installation.entities.tenant_news(tenant).await;
+        news.subscriptions.values().any(|of| of.settings.may_want(&event.event_type))
     }
 
     /// Accepts a batch. Events of one customer are handled in their order, one after the other.
@@ -165,7 +175,7 @@ impl Ingest {
         if let Some(rejection) = self.refuses(tenant).await {
             return (result, Taken::Rejected(rejection));
         }
-        if catalog.ordering(&event.event_type) == Some(Ordering::None) {
+        if catalog.ordering(&event.event_type) == Some(Ordering::None) && !self.tells_of(tenant, &event).await {
             match standalone_order(&self.installation, tenant, &event, &order) {
                 Ok(Some(alone)) => {
                     let retention = self.retention.of(&self.installation.client, alone.namespace()).await;

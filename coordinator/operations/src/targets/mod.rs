@@ -9,6 +9,7 @@ use std::time::Duration;
 use interlock_client::{EntityCallError, TargetClient};
 use interlock_connection::Installation;
 use interlock_domain::ids::{TargetId, TenantId};
+use interlock_domain::subscription::subscription_of;
 use interlock_domain::target_entity::{TargetAction, TargetActionKind, TargetRules, TargetView};
 use interlock_domain::views::{TargetActionAnswer, TargetActionTaken, TargetListed};
 use interlock_settings::Settings;
@@ -172,13 +173,13 @@ impl Targets {
 
     /// The configured tenants that call a target: an action on the target affects all of them.
     pub fn tenants_of(&self, target: &TargetId) -> Vec<TenantId> {
+        if let Some((tenant, _)) = subscription_of(target) {
+            return vec![tenant];
+        }
         let roles = self.installation.catalog.roles();
         let tenants = &self.installation.routing.settings().tenants;
-        let calls_it = |of_tenant: &interlock_domain::routing::TenantSettings| {
-            let stands_for = |role| of_tenant.targets.get(role).cloned().unwrap_or_else(|| TargetId::from(role));
-            roles.iter().any(|role| stands_for(role) == *target)
-        };
-        tenants.iter().filter(|(_, of_tenant)| calls_it(of_tenant)).map(|(tenant, _)| tenant.clone()).collect()
+        let calling = tenants.iter().filter(|(_, of_tenant)| of_tenant.called(&roles).contains(target));
+        calling.map(|(tenant, _)| tenant.clone()).collect()
     }
 
     /// A mistyped name must not start an entity that no one needs.

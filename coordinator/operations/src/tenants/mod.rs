@@ -8,7 +8,7 @@ mod weights;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use interlock_client::{EntityCallError, visibility};
+use interlock_client::{EntityCallError, RunInfo, ServerError, visibility};
 use interlock_connection::Installation;
 use interlock_domain::ids::TenantId;
 use interlock_domain::routing::tenant_of_workflow;
@@ -73,6 +73,20 @@ impl Tenants {
             }
         });
         Ok(futures_util::future::join_all(shown).await)
+    }
+
+    /// The tenants that have made subscriptions themselves, as Temporal's visibility store knows them, which may lag.
+    ///
+    /// # Errors
+    /// [`ServerError`].
+    pub(crate) async fn with_subscriptions(&self) -> Result<Vec<TenantId>, ServerError> {
+        let prefix = format!("{}/tenant/", self.installation.routing.settings().prefix.as_str());
+        let namespace = &self.installation.routing.settings().namespace;
+        let query = format!("WorkflowType = '{}' AND ExecutionStatus = 'Running'", names::TENANT_ENTITY);
+        let runs = visibility::all(&self.installation.client, namespace, &query).await?;
+        let has_some = |run: &RunInfo| run.memo_fields.iter().any(|field| field == names::MEMO_SUBSCRIPTIONS);
+        let ids = runs.into_iter().filter(has_some).map(|run| run.workflow_id);
+        Ok(ids.filter(|id| id.starts_with(&prefix)).filter_map(|id| tenant_of_workflow(&id)).collect())
     }
 
     async fn managed(&self) -> Result<Vec<TenantId>, InspectionError> {

@@ -176,7 +176,7 @@ impl Preparation {
         Ok(format!("{} answered", answered.join(", ")))
     }
 
-    /// The targets that the catalog's roles are mapped to.
+    /// The targets that are called for it.
     fn targets_of(&self, tenant: &TenantId) -> BTreeSet<TargetId> {
         targets_of(&self.installation.routing, &self.installation.catalog, tenant)
     }

@@ -45,10 +45,9 @@ fn weights(routing: &Routing, catalog: &Catalog) -> Weights {
     weights
 }
 
-/// The targets that the catalog's roles are mapped to for a tenant.
+/// The targets that are called for a tenant.
 pub(super) fn targets_of(routing: &Routing, catalog: &Catalog, tenant: &TenantId) -> BTreeSet<TargetId> {
-    let mapped = &routing.tenant(tenant).targets;
-    catalog.roles().iter().map(|role| mapped.get(role).cloned().unwrap_or_else(|| TargetId::from(role))).collect()
+    routing.tenant(tenant).called(&catalog.roles())
 }
 
 #[cfg(test)]

@@ -51,6 +51,7 @@ impl<'a> CustomerLife<'a> {
             }
             Effect::Send(_) => Some(Input::Sent),
             Effect::Provision { order, step, .. } => Some(Input::StepEnded { order, step, outcome: Outcome::Done }),
+            Effect::Deliver(batch) => Some(Input::Delivered { subscription: batch.subscription }),
             Effect::Show { .. } => None,
         }
     }

@@ -10,6 +10,7 @@ use interlock_domain::limits::EntityLimits;
 use interlock_domain::message::{ClaimAnswer, Ticket};
 use interlock_domain::order::{Plan, Rejection};
 use interlock_domain::planning::Planner;
+use interlock_domain::subscription::{Subscription, SubscriptionSettings};
 
 use crate::explained;
 
@@ -80,8 +81,21 @@ pub(crate) fn admit(
         admitted: admitted.collect(),
         limits: EntityLimits::default(),
         attributes_registered: true,
+        subscriptions: Some(vec![receiver()]),
         queue_assignment: None,
     }
+}
+
+/// A subscription to everything about orders.
+fn receiver() -> Subscription {
+    let settings = SubscriptionSettings {
+        target: "hook".parse().expect("a constant that is a target"),
+        types: BTreeSet::new(),
+        event_types: BTreeSet::new(),
+        step_targets: BTreeSet::new(),
+        customers: BTreeSet::new(),
+    };
+    Subscription { id: "crm".parse().expect("a constant that is an id"), settings }
 }
 
 /// The answer of a resource that nobody else wants.

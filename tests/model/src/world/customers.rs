@@ -181,6 +181,10 @@ impl World {
                 LocalRun::Admit { work: work.collect(), admission: Arc::new(admission) }
             }
             Effect::Send(messages) => LocalRun::Send { messages: Arc::new(messages), sent: 0 },
+            Effect::Deliver(batch) => {
+                let detail = format!("events for {}, who is not subscribed", batch.subscription);
+                return Err(Violation::new(Check::OneLocalActivity, detail));
+            }
             Effect::Show { state, .. } => {
                 self.customers[customer].shown = Some(state);
                 return Ok(());
@@ -330,6 +334,7 @@ fn answer_of(work: &[EventWork]) -> AdmissionAnswer {
         admitted: admitted.collect(),
         limits: EntityLimits::default(),
         attributes_registered: true,
+        subscriptions: None,
         queue_assignment: None,
     }
 }

@@ -108,6 +108,7 @@ fn look_at_local(reading: &mut Reading, local: &LocalRun) {
                 admitted: admitted.collect(),
                 limits: EntityLimits::default(),
                 attributes_registered: true,
+                subscriptions: None,
                 queue_assignment: Some(QueueAssignment { generation: 2, task_queue: "interlock.entity.03".to_owned() }),
             };
             reading.both_ways::<_, previous::customer::AdmissionAnswer>("plans", &answer);

@@ -24,7 +24,13 @@ fn is_done(a: &mut Customer, now: Timestamp, event: Event) -> bool {
     let (admitted, limits) = (vec![Admitted::Planned { plan: service(), answers: Vec::new() }], a.limits);
     a.step(
         now,
-        Input::Admitted(AdmissionAnswer { admitted, limits, attributes_registered: false, queue_assignment: None }),
+        Input::Admitted(AdmissionAnswer {
+            admitted,
+            limits,
+            attributes_registered: false,
+            subscriptions: None,
+            queue_assignment: None,
+        }),
     );
     a.step(now, Input::StepEnded { order: order.clone(), step: 0, outcome: Outcome::Done });
     assert_eq!(a.state_of(&order), Some(OrderState::Completed));
@@ -38,7 +44,13 @@ fn is_rejected(a: &mut Customer, now: Timestamp, id: &str) {
     let (admitted, limits) = (vec![Admitted::Rejected { rejection }], a.limits);
     a.step(
         now,
-        Input::Admitted(AdmissionAnswer { admitted, limits, attributes_registered: false, queue_assignment: None }),
+        Input::Admitted(AdmissionAnswer {
+            admitted,
+            limits,
+            attributes_registered: false,
+            subscriptions: None,
+            queue_assignment: None,
+        }),
     );
 }
 

@@ -25,8 +25,13 @@ fn busy(orders: usize) -> Customer {
         let answer = if n % 50 == 0 { granted(7) } else { ClaimAnswer::Queued };
         a.step(later(n), Input::Submitted(Ok(event(&format!("e{n:04}")))));
         let admitted = vec![Admitted::Planned { plan: assign, answers: vec![(resource, answer)] }];
-        let answer =
-            AdmissionAnswer { admitted, limits: a.limits, attributes_registered: false, queue_assignment: None };
+        let answer = AdmissionAnswer {
+            admitted,
+            limits: a.limits,
+            attributes_registered: false,
+            subscriptions: None,
+            queue_assignment: None,
+        };
         a.step(later(n), Input::Admitted(answer));
     }
     for n in orders - waiting..orders {

@@ -135,6 +135,7 @@ fn rejected(ids: &[&str]) -> Input {
         admitted: ids.iter().map(|_| Admitted::Rejected { rejection: rejection.clone() }).collect(),
         limits: EntityLimits::default(),
         attributes_registered: false,
+        subscriptions: None,
         queue_assignment: None,
     })
 }

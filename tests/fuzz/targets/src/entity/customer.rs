@@ -1,14 +1,17 @@
 //! A customer's shell.
 
 use std::collections::VecDeque;
+use std::fmt::Debug;
 
 use interlock_domain::catalog::Catalog;
 use interlock_domain::customer::{Action, Admission, Customer, Effect, Input, OrderFilter};
 use interlock_domain::ids::{CustomerRef, Incarnation, OrderId, ResourceId, Timestamp};
-use interlock_domain::message::{ClaimAnswer, ProvisionRequest};
+use interlock_domain::message::ClaimAnswer;
 use interlock_domain::outcome::Outcome;
 use interlock_domain::routing::QueueAssignment;
 use interlock_workflows::customer_messages;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Shell, restored, shown, stored};
@@ -47,6 +50,7 @@ impl CustomerShell {
                     reads_the_same(&request);
                     self.calls.push_back((order, step));
                 }
+                Effect::Deliver(batch) => reads_the_same(&batch),
                 Effect::Show { .. } => {}
             }
         }
@@ -184,8 +188,8 @@ impl Shell for CustomerShell {
 }
 
 /// A request reads the same in the activity.
-fn reads_the_same(request: &ProvisionRequest) {
+fn reads_the_same<R: Serialize + DeserializeOwned + PartialEq + Debug>(request: &R) {
     let sent = serde_json::to_vec(request).unwrap_or_else(|fault| panic!("a request cannot be written: {fault}"));
-    let read: ProvisionRequest = serde_json::from_slice(&sent).unwrap_or_else(|fault| panic!("{fault}"));
+    let read: R = serde_json::from_slice(&sent).unwrap_or_else(|fault| panic!("{fault}"));
     assert_eq!(read, *request, "a request reads otherwise than it was sent");
 }

@@ -141,7 +141,7 @@ impl TenantShell {
             match effect {
                 tenant::Effect::Prepare(step) => self.preparing.push_back(step),
                 tenant::Effect::Count => self.is_counting = true,
-                tenant::Effect::Show { .. } => {}
+                tenant::Effect::Show { .. } | tenant::Effect::ShowSubscriptions(_) => {}
             }
         }
     }
