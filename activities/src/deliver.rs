@@ -12,7 +12,7 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::CustomerRef;
 use interlock_domain::observation::Observation;
 use interlock_domain::outcome::Outcome;
-use interlock_domain::outgoing::{OutgoingBatch, OutgoingEvent};
+use interlock_domain::outgoing::OutgoingBatch;
 use interlock_domain::retry::{RetryPolicy, Wait};
 use interlock_domain::subscription::subscription_of;
 use interlock_domain::target_entity::{TargetAction, TargetActionKind};
@@ -20,6 +20,7 @@ use interlock_domain::tenant::{TenantAction, TenantActionKind};
 use interlock_domain::views::{TargetActionAnswer, TenantActionAnswer};
 use interlock_workflows::activity_options::DELIVERY_TIMEOUT;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use uuid::Uuid;
 
 use crate::breaker::LetsNothingThrough;
 use crate::clock::millis;
@@ -67,7 +68,7 @@ pub(crate) async fn deliver(
             })?;
             let (target, class, took_ms) = (batch.target.clone(), outcome.class(), millis(sent.elapsed()));
             worker.observer.observe(&Observation::StepAttempted { target, outcome: class, took_ms });
-            conclude(worker, context, batch, event, outcome).await?;
+            conclude(worker, context, batch, outcome).await?;
             taken.fetch_add(1, Ordering::Relaxed);
             if context.is_cancelled() {
                 return Err(again("interrupted", "The delivery was cancelled between two events.", None));
@@ -93,13 +94,12 @@ async fn conclude(
     worker: &WorkerContext,
     context: &ActivityContext,
     batch: &OutgoingBatch,
-    event: &OutgoingEvent,
     outcome: Outcome,
 ) -> Result<(), ActivityError> {
     let wait = match &outcome {
         Outcome::Done | Outcome::AlreadyDone => return Ok(()),
         Outcome::Permanent { code, .. } if *code == ErrorCode::SubscriptionEnded => {
-            stop(worker, batch, event).await;
+            stop(worker, batch).await;
             Wait::Pause
         }
         outcome => outcome.retry_after_ms().map_or(Wait::Pause, Wait::AskedFor),
@@ -115,8 +115,9 @@ fn pause(context: &ActivityContext, batch: &OutgoingBatch, wait: Wait) -> Durati
 
 /// Ends a subscription whose receiver wants no more events. One that the tenant made itself is removed. For one in the settings the receiver is
 /// paused: a person removes the subscription, or resumes the target.
-async fn stop(worker: &WorkerContext, batch: &OutgoingBatch, event: &OutgoingEvent) {
-    let action_id = format!("gone {}", event.id);
+async fn stop(worker: &WorkerContext, batch: &OutgoingBatch) {
+    // Not the same each time: a receiver that a person resumed may say it again.
+    let action_id = format!("gone {}", Uuid::new_v4());
     if subscription_of(&batch.target).is_some() {
         let kind = TenantActionKind::Unsubscribe { id: batch.subscription.clone() };
         let reason = "The receiver answered 410: it wants no more events.".to_owned();

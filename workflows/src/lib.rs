@@ -39,6 +39,7 @@ pub use definitions::{
     SendActivity, SendRecordedActivity, Sending, SetLimitActivity, SweepSeen, Sweeping, TargetActivities, TargetProbe,
     TargetUpkeep, TenantStep, TenantStepActivity, TenantStepAnswer, TenantUpkeep,
 };
+pub use life::edition_of_patch;
 pub use needs::{Needs, Served};
 pub use resource_entity::{ResourceAction, ResourceEntity};
 pub use resource_import::{LinesUnreadable, ResourceImport, ResourceImportPart, pack, part_workflow_id, unpack};

@@ -135,6 +135,15 @@ const PATCH: &str = "0.2.0";
 /// The patch marker of runs that began with [`Edition::V0_2Tells`]. They have no other.
 const PATCH_TELLS: &str = "0.2.0-tells";
 
+/// The behaviour of runs with this patch marker. `None` if it is not one of ours.
+pub fn edition_of_patch(patch: &str) -> Option<Edition> {
+    match patch {
+        PATCH => Some(Edition::V0_2),
+        PATCH_TELLS => Some(Edition::V0_2Tells),
+        _ => None,
+    }
+}
+
 /// The behaviour of this run: that of the worker that began it.
 fn edition_of<E: Entity>(context: &WorkflowContext<E>) -> Edition {
     if !E::HAS_LOCAL_ACTIVITIES || context.patched(PATCH_TELLS) {

@@ -279,6 +279,10 @@ impl<'a> Chain<'a> {
         }
         let is_over = history.end != RunEnd::Open;
         record.leases.extend(facts.leases.iter().filter_map(|lease| {
+            // It was granted before the point of the reset, and in doubt since: the run that was reset says until when it was held.
+            if lease.doubted && lease.from.event < self.own_from(history) {
+                return None;
+            }
             let mut lease = lease.clone();
             // Nobody holds it in a run that has ended: the next run has it, or it is lost.
             lease.until = lease.until.or(is_over.then_some(history.last));
@@ -296,7 +300,8 @@ impl<'a> Chain<'a> {
         record.states.push(Known { fact: facts.state.clone(), history: index, undone });
     }
 
-    /// A call that was under way at a reset is in both runs; the later one knows its end.
+    /// A call that was under way at the point of a reset is in both runs. If it ended before the reset was made, the run that was reset knows
+    /// its end, and the later run has it called again, which reads back first; otherwise the later run knows its end.
     fn add_call(&self, record: &mut CustomerRecord, index: usize, call: &Call) {
         if let Some(known) = self.known(index, call.scheduled, call.clone()) {
             record.calls.push(known);
@@ -304,7 +309,7 @@ impl<'a> Chain<'a> {
         }
         let same = |known: &&mut Known<Call>| known.fact.scheduled == call.scheduled && known.fact.key == call.key;
         if let Some(known) = record.calls.iter_mut().find(same) {
-            known.fact.closed = call.closed.or(known.fact.closed);
+            known.fact.closed = known.fact.closed.or(call.closed);
         }
     }
 }

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, stream};
 use interlock_connection::Installation;
-use interlock_domain::customer::{ListedOrder, WaitView};
+use interlock_domain::customer::{ListedOrder, OrderView, WaitView};
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
 use interlock_domain::order::OrderState;
 use interlock_operations::actions::{ActionWords, Actions, OrderAction, OrderRequest};
@@ -30,6 +31,10 @@ const PATIENCE: Duration = Duration::from_secs(6);
 const RETRIES: usize = 3;
 /// How many questions are asked at the same time.
 const AT_A_TIME: usize = 4;
+/// Every how many looks a CRM compares who has which number.
+const COMPARED_EVERY: u32 = 7;
+/// How long a holder must have had a number before a CRM takes it for forgotten. One number that nobody gives back stops half of a tenant.
+const FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
 
 /// What was done about an order so far.
 struct Attended {
@@ -61,10 +66,15 @@ impl Operator {
     }
 
     /// Attends to held orders, and asks why others wait, until the run is over.
-    pub async fn attend(&mut self, mut over: watch::Receiver<bool>) {
+    pub async fn attend(&mut self, mut over: watch::Receiver<bool>, tenants: &[Tenant], producers: &Producers) {
+        let mut looks = 0_u32;
         while tokio::time::timeout(PAUSE, over.wait_for(|over| *over)).await.is_err() {
-            for tenant in 0..self.tenants.len() {
-                self.look(tenant).await;
+            looks += 1;
+            for (place, tenant) in tenants.iter().enumerate() {
+                self.look(place).await;
+                if looks.is_multiple_of(COMPARED_EVERY) {
+                    self.settle(place, tenant, producers, FORGOTTEN_AFTER).await;
+                }
             }
         }
     }
@@ -161,15 +171,21 @@ impl Operator {
         left
     }
 
-    /// Has each number given back that somebody waits for and whose holder has no open order any more: the event that released it was late,
-    /// superseded, or cancelled, and a CRM that compares sends another one.
-    pub async fn settle(&self, tenant: usize, of: &Tenant, producers: &Producers) {
+    /// Has each number given back that somebody waits for, and that no open order of its holder names any more: the event that released it was
+    /// late, superseded, or cancelled, and a CRM that compares sends another one. The holder must have had it for this long.
+    pub async fn settle(&self, tenant: usize, of: &Tenant, producers: &Producers, held_for: Duration) {
         for number in &of.numbers {
             let Ok(resource) = format!("msisdn/{number}").parse::<ResourceId>() else { continue };
             let Ok(view) = self.inspection.resource(&of.id, &resource).await else { continue };
-            let Some(holder) = view.holder.and_then(|holder| holder.customer_id) else { continue };
+            let Some(holder) = view.holder else { continue };
+            let since = DateTime::parse_from_rfc3339(&holder.since).map(|since| since.with_timezone(&Utc));
+            let is_recent = since.is_ok_and(|since| (Utc::now() - since).to_std().is_ok_and(|age| age < held_for));
+            let Some(holder) = holder.customer_id.filter(|_| !is_recent) else { continue };
             let is_idle = match self.inspection.customer(&of.id, &holder).await {
-                Ok(customer) => customer.orders.is_empty(),
+                Ok(customer) => {
+                    let names_it = |order: &OrderView| order.claims.iter().any(|claim| claim.resource == resource);
+                    !customer.orders.iter().any(|order| order.steps.is_empty() || names_it(order))
+                }
                 Err(_) => false,
             };
             if view.queue.is_empty() || !is_idle {

@@ -54,7 +54,7 @@ pub async fn run(options: &BatteryOptions) -> Result<Report, BatteryError> {
         done
     };
     let loading = load(options, &tenants, &producers, &seeds);
-    let attending = operator.attend(is_over);
+    let attending = operator.attend(is_over, &tenants, &producers);
     let working = async {
         let (done, ()) = tokio::join!(disturbing, loading);
         over.send_replace(true);
@@ -152,7 +152,7 @@ async fn drain(
         looks += 1;
         if looks % SETTLED_EVERY == 0 {
             for (place, tenant) in tenants.iter().enumerate() {
-                operator.settle(place, tenant, producers).await;
+                operator.settle(place, tenant, producers, Duration::ZERO).await;
             }
         }
         tokio::time::sleep(DRAIN_PAUSE).await;

@@ -12,18 +12,21 @@ use interlock_adapters::{AdapterKind, TargetSettings};
 use interlock_domain::ids::{OrderId, Timestamp};
 use interlock_domain::routing::TenantSettings;
 use interlock_domain::subscription::SubscriptionSettings;
+use interlock_domain::target_entity::TargetActionKind;
+use interlock_operations::actions::ActionWords;
 use interlock_operations::subscriptions::Subscriptions;
 use interlock_operations::targets::Targets;
 use interlock_worker_pools::Workload;
 use reqwest::Client;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use temporalio_common::protos::temporal::api::enums::v1::EventType;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-use crate::events::{Customer, assigned, quota_exceeded, unassigned};
+use crate::events::{Customer, assigned, event, quota_exceeded, unassigned};
 use crate::scene::{Scene, number};
-use crate::temporal_calls::json_payload;
+use crate::temporal_calls::{event_types, json_payload};
 use crate::testbed::{Testbed, Wanted, run, run_large};
 use crate::waiting::until;
 
@@ -274,6 +277,17 @@ fn a_receiver_that_wants_no_more_is_paused_until_a_person_resumes_it() {
         .await;
         assert!(shown.to_string().contains("410"), "{shown}");
         scene.completed(&[order]).await;
+        // Resumed, it says it again.
+        let words = ActionWords { action_id: "resume".to_owned(), actor: "ann".to_owned(), reason: "try".to_owned() };
+        let targets = Targets::new(bed.platform.installation.clone());
+        let hook = "crm-hook".parse().unwrap();
+        targets.act(&hook, TargetActionKind::Resume, words).await.unwrap();
+        let pauses =
+            |shown: &Value| shown["history"].as_array().unwrap().iter().filter(|of| of["what"] == "paused").count();
+        until("the receiver to be paused again", || async {
+            shown_target(&bed).await.filter(|shown| shown["state"] == "paused" && pauses(shown) == 2)
+        })
+        .await;
         bed.stop().await;
     });
 }
@@ -418,6 +432,40 @@ fn hmac_sha256(key: &[u8], text: &[u8]) -> Vec<u8> {
     let pad = |with: u8| (0..64).map(|at| key.get(at).copied().unwrap_or(0) ^ with).collect::<Vec<u8>>();
     let inner = Sha256::new().chain_update(pad(0x36)).chain_update(text).finalize();
     Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().to_vec()
+}
+
+/// The history events of one more order with one step, for a customer that has had one. Without queries: one during a workflow task would
+/// cost an event.
+async fn events_of_an_order(scene: &Scene<'_>) -> usize {
+    let customer = scene.customer("A");
+    let touched = || event("line.touched", &customer.id, &json!({"imsi": customer.imsi}));
+    let entity = scene.entity(&customer.id.parse().unwrap());
+    let settled = || {
+        until("the customer to rest", || async {
+            let length = entity.length_at_rest().await?;
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            (entity.length_at_rest().await? == length).then_some(length)
+        })
+    };
+    scene.submit(&touched()).await;
+    let before = settled().await;
+    scene.submit(&touched()).await;
+    settled().await;
+    let types = event_types(&entity.history("").await);
+    let added = types.iter().skip(usize::try_from(before).unwrap());
+    added.filter(|added| **added != EventType::UpsertWorkflowSearchAttributes).count()
+}
+
+#[test]
+fn an_order_costs_six_events_more_for_each_time_that_it_is_told_and_none_without_a_subscription() {
+    run(async {
+        let receiver = Receiver::start().await;
+        let bed = bed("told-costs", &receiver, &json!({"types": ["interlock.order.completed"]}), |_| {}).await;
+        let told = events_of_an_order(&scene(&bed)).await;
+        let untold = events_of_an_order(&Scene::on(&bed)).await;
+        assert_eq!((told, untold), (17, 11));
+        bed.stop().await;
+    });
 }
 
 #[test]

@@ -37,12 +37,11 @@ impl Judge<'_> {
         if self.target_logs.is_empty() {
             return;
         }
-        let calls: BTreeMap<Uuid, &Call> = self
-            .ledger
-            .customers
-            .values()
-            .flat_map(|record| record.calls.iter().map(|call| (call.fact.key, &call.fact)))
-            .collect();
+        // After a reset the same request may be sent again, under another epoch.
+        let mut calls: BTreeMap<Uuid, Vec<&Call>> = BTreeMap::new();
+        for call in self.ledger.customers.values().flat_map(|record| &record.calls) {
+            calls.entry(call.fact.key).or_default().push(&call.fact);
+        }
         for log in self.target_logs {
             let mut highest: BTreeMap<&str, Epoch> = BTreeMap::new();
             for write in log.writes.iter().filter(|write| !write.is_seed) {
@@ -61,11 +60,11 @@ impl Judge<'_> {
     }
 
     /// A call of the histories sent the write, with the epoch of a lease that protects the number.
-    fn is_of_call(&self, findings: &mut Findings, calls: &BTreeMap<Uuid, &Call>, log: &TargetLog, write: &Write) {
+    fn is_of_call(&self, findings: &mut Findings, calls: &BTreeMap<Uuid, Vec<&Call>>, log: &TargetLog, write: &Write) {
         let number = write.effect.number().unwrap_or_default();
         let about = About { order: None, resource: self.resource_named(number), epoch: write.epoch };
         let Some(key) = write.key.filter(|_| self.is_known_by(write.at_ms)) else { return findings.unchecked() };
-        let Some(call) = calls.get(&key) else {
+        let Some((call, others)) = calls.get(&key).and_then(|calls| calls.split_last()) else {
             if !self.options.all_entities {
                 return findings.unchecked();
             }
@@ -77,10 +76,11 @@ impl Judge<'_> {
             );
         };
         findings.checked();
-        let lease = call.epochs.iter().find(|(resource, _)| resource.id() == number).map(|(_, epoch)| *epoch);
-        let protects = number.is_empty() || lease.is_some();
-        let is_epoch = write.epoch.is_none_or(|epoch| call.epochs.values().any(|of_call| *of_call == epoch));
-        if !protects || !is_epoch {
+        let covers = |call: &Call| {
+            let protects = number.is_empty() || call.epochs.keys().any(|resource| resource.id() == number);
+            protects && write.epoch.is_none_or(|epoch| call.epochs.values().any(|of_call| *of_call == epoch))
+        };
+        if !covers(call) && !others.iter().any(|call| covers(call)) {
             let about = About { order: Some(&call.order), ..about };
             let detail = format!("the call that sent this write ({}) has no lease of {number}", call.step);
             findings.violated(place_of(log, write), &about, detail);

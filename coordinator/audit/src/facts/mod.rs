@@ -160,6 +160,9 @@ pub(crate) struct LeaseHeld {
     /// Whether it was held before this run.
     pub(crate) carried: bool,
     pub(crate) until: Option<At>,
+    /// Whether it was not given back, but in doubt from then on: the workflow was reset, and the customer no longer knows whether it has it.
+    #[serde(default)]
+    pub(crate) doubted: bool,
 }
 
 /// A call of a target.

@@ -7,11 +7,11 @@ use interlock_domain::event::Event;
 use interlock_domain::ids::Timestamp;
 use interlock_domain::message::{Envelope, ProvisionRequest, ToCustomer};
 use interlock_domain::recording::{Edition, Receipted, Requested};
-use interlock_workflows::names;
+use interlock_workflows::{customer_messages, edition_of_patch, names};
 use serde::de::IgnoredAny;
 use temporalio_common::data_converters::{CommonAttributes, RawValue};
 use temporalio_common::protos::constants::PATCH_MARKER_NAME;
-use temporalio_common::protos::coresdk::common::extract_local_activity_marker_details;
+use temporalio_common::protos::coresdk::common::{decode_change_marker_details, extract_local_activity_marker_details};
 use temporalio_common::protos::temporal::api::common::v1::Payloads;
 use temporalio_common::protos::temporal::api::enums::v1::WorkflowTaskFailedCause;
 use temporalio_common::protos::temporal::api::failure::v1::Failure;
@@ -124,7 +124,7 @@ impl Reader {
         let submitted = pending.filter_map(|pending| match pending {
             Pending::Incoming(incoming) => match *incoming {
                 Incoming::Submitted(submitted) => Some(submitted),
-                Incoming::Told(_) | Incoming::Acted(_) | Incoming::WasReset => None,
+                Incoming::Told(_) | Incoming::Acted(_) | Incoming::WasReset | Incoming::Asked(_) => None,
             },
             Pending::Ended(_) => None,
         });
@@ -138,6 +138,10 @@ impl Reader {
             Some(Incoming::Submitted(Submitted { event: event_read, at: time_of(event) }))
         } else if name == names::FROM_RESOURCE {
             read::<Envelope<ToCustomer>>(input).map(|envelope| Incoming::Told(envelope.message))
+        } else if name == names::REASSERT {
+            Some(Incoming::Asked(Box::new(customer_messages::reassert(bytes(input)))))
+        } else if name == names::TELL_AGAIN {
+            Some(Incoming::Asked(Box::new(customer_messages::tell_again(bytes(input)))))
         } else {
             None
         };
@@ -166,7 +170,9 @@ impl Reader {
             return;
         }
         if marker.marker_name == PATCH_MARKER_NAME {
-            self.edition = Edition::V0_2;
+            let patch = decode_change_marker_details(&marker.details).map(|(patch, _)| patch);
+            // The first builds with a patch had only this one.
+            self.edition = patch.and_then(|patch| edition_of_patch(&patch)).unwrap_or(Edition::V0_2);
             return;
         }
         let (Some(data), result) = extract_local_activity_marker_details(&mut marker.details.clone()) else { return };
@@ -239,7 +245,7 @@ impl RecordedRun {
     pub(super) fn submitted(&self) -> impl Iterator<Item = &Submitted> {
         let taken = self.tasks.iter().flat_map(|task| &task.incoming).filter_map(|incoming| match incoming {
             Incoming::Submitted(submitted) => Some(submitted),
-            Incoming::Told(_) | Incoming::Acted(_) | Incoming::WasReset => None,
+            Incoming::Told(_) | Incoming::Acted(_) | Incoming::WasReset | Incoming::Asked(_) => None,
         });
         taken.chain(&self.untaken)
     }

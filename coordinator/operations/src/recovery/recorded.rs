@@ -1,6 +1,6 @@
 //! A history as inputs of the customer machine, workflow task by workflow task.
 
-use interlock_domain::customer::{Action, AdmissionAnswer, Customer};
+use interlock_domain::customer::{Action, AdmissionAnswer, Customer, Input};
 use interlock_domain::event::Event;
 use interlock_domain::ids::Timestamp;
 use interlock_domain::message::{ProvisionRequest, ToCustomer};
@@ -97,6 +97,8 @@ pub(super) enum Incoming {
     Acted(Box<Action>),
     /// An operator reset the workflow.
     WasReset,
+    /// Another signal that changes what follows: to repeat what it has, or to tell a receiver again.
+    Asked(Box<Input>),
 }
 
 /// A normal activity that ended.

@@ -64,6 +64,7 @@ impl Replayed {
             // Runs of 0.1.0 did not get this input.
             Incoming::WasReset if self.customer.edition() < Edition::V0_2 => {}
             Incoming::WasReset => drop(self.customer.step(now, Input::WasReset)),
+            Incoming::Asked(input) => drop(self.customer.step(now, (**input).clone())),
             Incoming::Told(message) => drop(self.customer.step(now, Input::Told(message.clone()))),
             // The caller already got the answer.
             Incoming::Acted(action) => drop(self.customer.act(now, action)),

@@ -25,6 +25,7 @@ use super::open_events::{OpenEvents, is_dead, open_events};
 use super::recorded::{RecordedRun, RunEnd, UnreadableHistory};
 use super::replay::replay;
 
+mod asked;
 mod reset;
 
 /// The runs of a recorded entity, the first one first, and their customer.

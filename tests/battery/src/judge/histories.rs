@@ -52,8 +52,13 @@ pub(super) async fn all(stage: &Stage) -> Result<Vec<Recorded>, BatteryError> {
 
 /// No workflow and no workflow task failed.
 pub(super) fn poison(evidence: &Evidence<'_>) -> Verdict {
-    // An input that arrives when a run wants to end makes the server repeat the task; the point of a reset is no failure, either.
-    let expected = [WorkflowTaskFailedCause::UnhandledCommand, WorkflowTaskFailedCause::ResetWorkflow];
+    // An input that arrives when a run wants to end makes the server repeat the task; the point of a reset is no failure, either. A worker
+    // gives a task back that replay would divide differently (`query_guard`).
+    let expected = [
+        WorkflowTaskFailedCause::UnhandledCommand,
+        WorkflowTaskFailedCause::ResetWorkflow,
+        WorkflowTaskFailedCause::ResetStickyTaskQueue,
+    ];
     let mut violations = Vec::new();
     for recorded in &evidence.recorded {
         for event in &recorded.history.events {

@@ -5,7 +5,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use interlock_domain::customer::{Customer, Order, OrderStep};
+use interlock_domain::customer::{Customer, Lease, Order, OrderStep};
 use interlock_domain::ids::{Epoch, OrderId, ResourceId};
 use interlock_domain::message::ToResource;
 use interlock_domain::order::ClaimMode;
@@ -47,14 +47,17 @@ impl SeenCustomer {
         for lease in self.leases.iter_mut().filter(|lease| lease.until.is_none()) {
             if held(&lease.resource) != Some(lease.epoch) {
                 lease.until = Some(at);
+                let doubts = |now: &Lease| now.doubted && now.epoch == lease.epoch;
+                lease.doubted = machine.leases().get(&lease.resource).is_some_and(doubts);
             }
         }
         for (resource, lease) in machine.leases().iter().filter(|(_, lease)| !lease.doubted) {
             let is_known = self.state.leases.get(resource) == Some(&lease.epoch);
             if !is_known {
-                let (carried, until) = (!self.has_begun, None);
+                let (carried, until, doubted) = (!self.has_begun, None, false);
                 let from = if carried { At::new(0, lease.since) } else { at };
-                self.leases.push(LeaseHeld { resource: resource.clone(), epoch: lease.epoch, from, carried, until });
+                let (resource, epoch) = (resource.clone(), lease.epoch);
+                self.leases.push(LeaseHeld { resource, epoch, from, carried, until, doubted });
             }
         }
     }
