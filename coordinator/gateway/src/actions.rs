@@ -61,6 +61,7 @@ pub(super) struct ResourceActionBody {
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/orders/{order_id}/actions",
+    operation_id = "actOnOrder",
     params(("tenant" = String, Path), ("order_id" = String, Path, description = "CUSTOMER~UUID")),
     request_body = OrderActionBody,
     responses(
@@ -96,6 +97,7 @@ pub(super) async fn on_order(
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/resources/{kind}/{id}/actions",
+    operation_id = "actOnResource",
     params(("tenant" = String, Path), ("kind" = String, Path), ("id" = String, Path, description = "Its id within its kind")),
     request_body = ResourceActionBody,
     responses(

@@ -45,6 +45,7 @@ impl IntoProblem for CallbackError {
 #[utoipa::path(
     post,
     path = "/v1/callbacks/{token}",
+    operation_id = "reportJob",
     params(("token" = String, Path, description = "As in the URL that the target got with the call")),
     responses(
         (status = 204, description = "Taken; the target is asked about the job, unless the call is over"),

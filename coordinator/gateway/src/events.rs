@@ -37,6 +37,7 @@ const AWAY_RETRY: Duration = Duration::from_secs(5);
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/events",
+    operation_id = "submitEvents",
     params(("tenant" = String, Path, description = "The tenant")),
     request_body(content = Object, description = "A CloudEvents 1.0 event, or an array of such events"),
     responses(

@@ -11,6 +11,7 @@ mod admitted;
 pub mod bodies;
 mod callbacks;
 pub mod codec_server;
+mod description;
 mod events;
 mod foreign;
 mod metrics;
@@ -92,7 +93,9 @@ struct Gateway {
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Interlock gateway",
-    description = "Accepts CloudEvents and shows customers, resources and orders. Errors are RFC 9457 problems."
+    description = "Accepts CloudEvents, shows customers, resources, orders and targets, and acts on them. Errors are RFC 9457 problems; \
+                   the catalogue of errors has their codes.",
+    license(name = "Apache-2.0", identifier = "Apache-2.0")
 ))]
 struct Description;
 
@@ -226,9 +229,10 @@ fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
     let greeting =
         Router::new().route("/v1/tenants/{tenant}/events", options(events::handshake)).with_state(gateway.clone());
     let shown: ShownMetrics = Arc::new(move |headers, text| showing.metrics_for(headers, &text));
-    let (calls, mut description) = described_calls().with_state(gateway.clone()).split_for_parts();
-    let (open, described) = open_calls().with_state(gateway).split_for_parts();
-    description.merge(described);
+    let (calls, mut declared) = described_calls().with_state(gateway.clone()).split_for_parts();
+    let (open, declared_open) = open_calls().with_state(gateway).split_for_parts();
+    declared.merge(declared_open);
+    let description = description::complete(&declared);
     let unknown = || async { Problem::new(StatusCode::NOT_FOUND, ErrorCode::NoSuchCall, "The path is unknown.") };
     let wrong_method = || async {
         let detail = "The path does not support this method; the header 'Allow' lists the supported methods.";
@@ -265,21 +269,22 @@ fn readiness(installation: Installation, stop: CancellationToken) -> Readiness {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::path::Path;
 
     use serde_json::Value;
 
     use super::*;
 
-    fn description() -> utoipa::openapi::OpenApi {
-        let (_, mut description) = described_calls().split_for_parts();
-        description.merge(open_calls().split_for_parts().1);
-        description
+    fn description() -> Value {
+        let (_, mut declared) = described_calls().split_for_parts();
+        declared.merge(open_calls().split_for_parts().1);
+        description::complete(&declared)
     }
 
     #[test]
     fn every_call_is_described() {
         let description = description();
-        let paths: Vec<&String> = description.paths.paths.keys().collect();
+        let paths: Vec<&String> = description["paths"].as_object().unwrap().keys().collect();
         // The paths of the contract that are built. A call that is added without a description is not served.
         for path in [
             "/v1/tenants/{tenant}/events",
@@ -312,8 +317,41 @@ mod tests {
     }
 
     #[test]
+    fn the_committed_description_is_the_served_one() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json");
+        let mut text = serde_json::to_string_pretty(&description()).unwrap();
+        text.push('\n');
+        if std::env::var_os("INTERLOCK_WRITE_DOCS").is_some() {
+            std::fs::write(&file, &text).unwrap();
+        }
+        let hint = "write it: INTERLOCK_WRITE_DOCS=1 cargo test -p interlock-gateway the_committed_description";
+        assert!(std::fs::read_to_string(&file).unwrap_or_default() == text, "docs/openapi.json is old; {hint}");
+    }
+
+    #[test]
+    fn every_call_has_an_id_of_its_own_a_token_and_the_common_statuses() {
+        let description = description();
+        let mut ids = BTreeSet::new();
+        for (path, calls) in description["paths"].as_object().unwrap() {
+            for (method, call) in calls.as_object().unwrap() {
+                assert!(ids.insert(call["operationId"].as_str().unwrap().to_owned()), "{method} {path}");
+                let is_open = path.starts_with("/v1/callbacks/");
+                assert_eq!(call.get("security").is_some(), is_open, "{method} {path}");
+                for status in ["400", "401", "403", "429", "502", "503"].iter().filter(|_| !is_open) {
+                    let content = call["responses"][status]["content"].as_object().unwrap();
+                    assert_eq!(
+                        content.keys().collect::<Vec<_>>(),
+                        ["application/problem+json"],
+                        "{method} {path} {status}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn every_answer_is_described_by_a_schema_that_is_there() {
-        let description = json!(description());
+        let description = description();
         let mut all = BTreeSet::new();
         references(&description, &mut all);
         for reference in &all {

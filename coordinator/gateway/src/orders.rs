@@ -28,6 +28,7 @@ const READS_OF_WHY: usize = 10;
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/orders",
+    operation_id = "listOrders",
     params(
         ("tenant" = String, Path),
         ("state" = Option<String>, Query, description = "acknowledged, pending, inProgress or held; give several \
@@ -69,6 +70,7 @@ pub(super) async fn list(
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/orders/{order_id}/why",
+    operation_id = "explainOrder",
     params(("tenant" = String, Path), ("order_id" = String, Path, description = "CUSTOMER~UUID")),
     responses(
         (status = 200, description = "The chain, starting with the order itself; each link waits for the links below \

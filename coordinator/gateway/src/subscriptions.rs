@@ -55,6 +55,7 @@ pub(super) struct SubscriptionBody {
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/subscriptions",
+    operation_id = "listSubscriptions",
     params(("tenant" = String, Path, description = "The tenant")),
     responses(
         (status = 200, description = "The subscriptions", body = SubscriptionList),
@@ -76,6 +77,7 @@ pub(super) async fn list(
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/subscriptions/{id}",
+    operation_id = "showSubscription",
     params(("tenant" = String, Path, description = "The tenant"), ("id" = String, Path, description = "The subscription")),
     responses(
         (status = 200, description = "The subscription", body = SubscriptionView),
@@ -99,6 +101,7 @@ pub(super) async fn show(
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/subscriptions",
+    operation_id = "addSubscription",
     params(("tenant" = String, Path, description = "The tenant")),
     request_body = SubscriptionBody,
     responses(
@@ -130,6 +133,7 @@ pub(super) async fn add(
 #[utoipa::path(
     delete,
     path = "/v1/tenants/{tenant}/subscriptions/{id}",
+    operation_id = "removeSubscription",
     params(("tenant" = String, Path, description = "The tenant"), ("id" = String, Path, description = "The subscription")),
     responses(
         (status = 204, description = "It was removed"),

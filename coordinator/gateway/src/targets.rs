@@ -49,6 +49,7 @@ pub(super) struct TargetActionBody {
 #[utoipa::path(
     get,
     path = "/v1/targets",
+    operation_id = "listTargets",
     responses(
         (status = 200, description = "targets", body = TargetList),
         (status = 403, description = "The token does not give access to targets", body = Problem)
@@ -66,6 +67,7 @@ pub(super) async fn list(State(gateway): State<Gateway>, headers: HeaderMap) -> 
 #[utoipa::path(
     get,
     path = "/v1/targets/{name}",
+    operation_id = "showTarget",
     params(("name" = String, Path)),
     responses(
         (status = 200, description = "The target", body = TargetView),
@@ -91,6 +93,7 @@ pub(super) async fn show(
 #[utoipa::path(
     post,
     path = "/v1/targets/{name}/actions",
+    operation_id = "actOnTarget",
     params(("name" = String, Path)),
     request_body = TargetActionBody,
     responses(

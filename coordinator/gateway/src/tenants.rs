@@ -39,6 +39,7 @@ pub(super) struct TenantActionBody {
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}",
+    operation_id = "showTenant",
     params(("tenant" = String, Path, description = "The tenant")),
     responses(
         (status = 200, description = "The tenant", body = TenantView),
@@ -62,6 +63,7 @@ pub(super) async fn show(
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/actions",
+    operation_id = "actOnTenant",
     params(("tenant" = String, Path, description = "The tenant")),
     request_body = TenantActionBody,
     responses(
@@ -69,6 +71,7 @@ pub(super) async fn show(
         (status = 400, description = "bad_action or bad_id: the request is invalid", body = Problem),
         (status = 403, description = "The token does not give access to this tenant, or does not allow \
                                       actions", body = Problem),
+        (status = 409, description = "Rejected, with the reason; nothing was changed", body = Problem),
         (status = 413, description = "body_too_large", body = Problem),
         (status = 415, description = "The media type of the body is not JSON", body = Problem),
         (status = 429, description = "Rate limit exceeded; see Retry-After", body = Problem),

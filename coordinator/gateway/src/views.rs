@@ -19,6 +19,7 @@ use super::throttle::Counted;
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/customers/{id}",
+    operation_id = "showCustomer",
     params(("tenant" = String, Path), ("id" = String, Path, description = "The customer")),
     responses(
         (status = 200, description = "The customer", body = CustomerView),
@@ -40,6 +41,7 @@ pub(super) async fn customer(
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/resources/{kind}/{id}",
+    operation_id = "showResource",
     params(("tenant" = String, Path), ("kind" = String, Path), ("id" = String, Path, description = "Its id within its kind")),
     responses(
         (status = 200, description = "The resource", body = ResourceView),
@@ -78,6 +80,7 @@ pub(super) fn mask_foreign(
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/orders/{order_id}",
+    operation_id = "showOrder",
     params(("tenant" = String, Path), ("order_id" = String, Path, description = "CUSTOMER~UUID")),
     responses(
         (status = 200, description = "The order", body = OrderView),

@@ -61,6 +61,7 @@ mod lost_messages;
 mod mended;
 mod misplaced;
 mod monitoring_files;
+mod openapi;
 mod order_of_events;
 mod permanent;
 mod production;

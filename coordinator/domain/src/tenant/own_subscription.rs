@@ -11,6 +11,8 @@ use crate::subscription::{OutgoingFormat, Subscription, SubscriptionSettings};
 pub const OWN_SUBSCRIPTIONS_MAX: usize = 20;
 /// The longest URL of a receiver, in bytes.
 pub const CALLBACK_BYTES_MAX: usize = 2_000;
+/// The longest subscription, with its URL and its filters, in bytes of JSON. Every customer of the tenant learns all of them.
+pub const OWN_SUBSCRIPTION_BYTES_MAX: usize = 4 * 1024;
 
 /// A subscription that a tenant made itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +26,13 @@ pub struct OwnSubscription {
     pub settings: SubscriptionSettings,
     /// Since when it exists. In a request to make it: when the request was made.
     pub since: Timestamp,
+}
+
+impl OwnSubscription {
+    /// Its size, in bytes of JSON. What cannot be written, which no value is, is too large.
+    pub(super) fn bytes(&self) -> usize {
+        serde_json::to_vec(self).map_or(usize::MAX, |json| json.len())
+    }
 }
 
 /// The subscriptions that a tenant made itself.

@@ -1,6 +1,8 @@
 //! What a tenant checks before it makes or removes a subscription of its own.
 
-use super::own_subscription::{CALLBACK_BYTES_MAX, OWN_SUBSCRIPTIONS_MAX, OwnSubscription, OwnSubscriptions};
+use super::own_subscription::{
+    CALLBACK_BYTES_MAX, OWN_SUBSCRIPTION_BYTES_MAX, OWN_SUBSCRIPTIONS_MAX, OwnSubscription, OwnSubscriptions,
+};
 use super::state::Tenant;
 use crate::action_words::Refusal;
 use crate::error_code::ErrorCode;
@@ -19,6 +21,13 @@ impl Tenant {
         if wanted.callback.len() > CALLBACK_BYTES_MAX {
             let detail =
                 format!("The callback has {} bytes; the limit is {CALLBACK_BYTES_MAX}.", wanted.callback.len());
+            return refused(ErrorCode::SubscriptionInvalid, detail);
+        }
+        let bytes = wanted.bytes();
+        if bytes > OWN_SUBSCRIPTION_BYTES_MAX {
+            let detail = format!(
+                "The subscription has {bytes} bytes as JSON; the limit is {OWN_SUBSCRIPTION_BYTES_MAX}. Longer filters can be in the settings."
+            );
             return refused(ErrorCode::SubscriptionInvalid, detail);
         }
         if receiver_of(&self.name, id).as_ref() != Some(&wanted.settings.target) {

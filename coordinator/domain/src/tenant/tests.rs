@@ -178,3 +178,23 @@ fn a_subscription_names_its_own_receiver() {
         assert_eq!(blue.act(NOW, &action(&bytes.to_string(), kind)).0.is_ok(), is_taken);
     }
 }
+
+#[test]
+fn a_subscription_is_as_small_as_every_customer_can_keep_it() {
+    let mut blue = tenant();
+    let TenantActionKind::Subscribe { subscription, .. } = own("s1") else { panic!() };
+    let with = |bytes: usize| {
+        let mut filtered = *subscription.clone();
+        filtered.settings.event_types = ["x".repeat(bytes)].into();
+        filtered
+    };
+    let room = OWN_SUBSCRIPTION_BYTES_MAX - with(0).bytes();
+    for (bytes, is_taken) in [(room, true), (room + 1, false)] {
+        let kind = TenantActionKind::Subscribe { id: "s1".parse().unwrap(), subscription: Box::new(with(bytes)) };
+        let (taken, _) = blue.act(NOW, &action(&bytes.to_string(), kind));
+        assert_eq!(
+            taken.map(drop).map_err(|refusal| refusal.code),
+            if is_taken { Ok(()) } else { Err(ErrorCode::SubscriptionInvalid.into()) }
+        );
+    }
+}
