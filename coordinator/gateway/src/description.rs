@@ -175,7 +175,7 @@ fn of_bodies() -> [(&'static str, Value); 5] {
         schema
     };
     let mut amends = only("amend", "data", json!({"type": "null"}));
-    amends["then"] = json!({"required": ["data"], "properties": {"data": {"type": "object"}}});
+    amends["then"] = json!({"required": ["data"], "properties": {"data": {"type": "object", "minProperties": 1}}});
     let mut of_target = words(&["pause", "resume", "limit"]);
     of_target["properties"]["until"] = json!({"format": "date-time"});
     of_target["properties"]["per_second"] = json!({"minimum": 0, "maximum": RATE_MAX});
@@ -189,7 +189,7 @@ fn of_bodies() -> [(&'static str, Value); 5] {
         "properties": {
             "callback": {"pattern": "^https://"},
             "types": {"uniqueItems": false},
-            "event_types": {"uniqueItems": false, "items": {"minLength": 1}},
+            "event_types": {"uniqueItems": false},
             "step_targets": parts,
             "customers": parts,
         },

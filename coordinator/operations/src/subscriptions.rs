@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use interlock_adapters::{Adapter, AdapterKind, Secret, TargetSettings, WebhookAdapter};
@@ -25,6 +25,11 @@ use uuid::Uuid;
 use crate::actions::{ActionError, ActionWords};
 use crate::inspection::{InspectionError, of_status};
 use crate::tenants::Tenants;
+
+/// How long a tenant has to show a subscription that was made.
+const SHOWN_LIMIT: Duration = Duration::from_secs(5);
+/// How often that is looked at.
+const SHOWN_POLL: Duration = Duration::from_millis(100);
 
 /// How many customers are asked at the same time.
 const ASKED_AT_A_TIME: usize = 32;
@@ -137,6 +142,7 @@ impl Subscriptions {
         let own = OwnSubscription { callback, format, settings, since: now() };
         let kind = TenantActionKind::Subscribe { id: id.clone(), subscription: Box::new(own.clone()) };
         self.tenants.act(tenant, kind, words).await?;
+        self.until_shown(tenant, &id).await;
         let keys = self
             .installation
             .settings
@@ -145,6 +151,19 @@ impl Subscriptions {
             .map_err(|fault| refused(ErrorCode::SubscriptionInvalid, fault.message))?;
         let signing_key = keys.first().map(|key| key.expose_secret().to_owned());
         Ok(SubscriptionMade { subscription: of_own(&id, &own), signing_key })
+    }
+
+    /// Waits until the tenant shows a subscription that was just made, so that the caller can read it. A workflow that continues as new
+    /// shows it with the first task of its new run. Gives up after [`SHOWN_LIMIT`]: the subscription exists all the same.
+    async fn until_shown(&self, tenant: &TenantId, id: &SubscriptionId) {
+        let shown = async {
+            while !self.installation.entities.own_subscriptions(tenant).await.is_ok_and(|own| own.contains_key(id)) {
+                tokio::time::sleep(SHOWN_POLL).await;
+            }
+        };
+        if tokio::time::timeout(SHOWN_LIMIT, shown).await.is_err() {
+            tracing::debug!(%tenant, subscription = %id, "the tenant does not show its new subscription yet");
+        }
     }
 
     /// Removes a subscription that the tenant made itself.
