@@ -728,7 +728,7 @@ catalogue! {
             "A key for call backs cannot be read, or is shorter than 32 bytes."
             => "Correct what the message names; 'openssl rand -base64 32' makes a key.";
         SubscriptionKeyInvalid = "subscription_key_invalid":
-            "A key in [subscriptions] cannot be read, or is shorter than 32 bytes."
+            "A key for subscriptions cannot be read, or is shorter than 32 bytes."
             => "Correct what the message names; 'openssl rand -base64 32' makes a key.";
         CodecKeyInvalid = "codec_key_invalid":
             "A key of the codec cannot be read, is not 32 bytes long, or has an invalid id."
