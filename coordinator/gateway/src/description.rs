@@ -84,8 +84,9 @@ fn complete_call(path: &str, call: &mut Value) {
         describe_modes(call);
     }
     let has_body = call.get("requestBody").is_some();
-    let any = if is_open { &OF_ANY_CALL[2..3] } else { &OF_ANY_CALL[..] };
-    for (status, why) in any.iter().chain(OF_ANY_BODY.iter().filter(|_| has_body)) {
+    // A call without a token can only be refused for its host or origin.
+    let any = OF_ANY_CALL.iter().filter(|(status, _)| !is_open || *status == "403");
+    for (status, why) in any.chain(OF_ANY_BODY.iter().filter(|_| has_body)) {
         if call["responses"].get(status).is_none() {
             let schema = json!({"$ref": "#/components/schemas/Problem"});
             call["responses"][status] =
@@ -140,8 +141,8 @@ fn of_parameter(path: &str, name: &str) -> Option<Value> {
     })
 }
 
-/// An id that is a part of a workflow id. The limit is of its percent-encoded form, of which a pattern cannot say all: a sign that is
-/// not of `A-Za-z0-9._-` has 3 to 12 bytes in it. Any text of the given form is accepted; so are some others.
+/// An id that is a part of a workflow id. The limit is of its percent-encoded form, which no pattern can say exactly: a character that
+/// is not one of `A-Za-z0-9._-` has 3 to 12 bytes in it. Any text of the given form is accepted; so are some others.
 fn part(bytes_max: usize, forbidden: &str) -> Value {
     let (of_ascii, of_any) = (bytes_max / 3, bytes_max / 12);
     let ascii = if forbidden.is_empty() { "[!-~]" } else { "[!-.0-~]" };
@@ -155,7 +156,7 @@ fn part(bytes_max: usize, forbidden: &str) -> Value {
 
 /// What the bodies of actions have to satisfy beyond their types.
 fn of_bodies() -> [(&'static str, Value); 5] {
-    // The limits are of bytes: a text of as many signs as these may still be too long.
+    // The limits are of bytes: a text of as many characters may still be too long.
     let words = |actions: &[&str]| {
         let (control, plain) = ("\\x00-\\x1f\\x7f-\\x9f", "[^\\s\\x00-\\x1f\\x7f-\\x9f]");
         let id = format!("^[^{control}]*{plain}[^{control}]*$");
@@ -187,7 +188,7 @@ fn of_bodies() -> [(&'static str, Value); 5] {
     let parts = json!({"uniqueItems": false, "items": {"minLength": 1, "maxLength": PART_BYTES_MAX}});
     let subscription = json!({
         "properties": {
-            "callback": {"pattern": "^https://"},
+            "callback": {"pattern": "^https?://"},
             "types": {"uniqueItems": false},
             "event_types": {"uniqueItems": false},
             "step_targets": parts,
@@ -207,7 +208,7 @@ fn of_bodies() -> [(&'static str, Value); 5] {
 
 /// The events that the gateway takes.
 fn of_events() -> [(&'static str, Value); 2] {
-    // The limits are of bytes: a text of as many signs as these may still be too long.
+    // The limits are of bytes: a text of as many characters may still be too long.
     let text = json!({"type": "string", "minLength": 1, "maxLength": ATTRIBUTE_BYTES_MAX, "pattern": "^[^\\x00-\\x1f\\x7f-\\x9f]+$"});
     let mut customer = part(PART_BYTES_MAX, "");
     customer["description"] = json!("The customer");

@@ -153,8 +153,8 @@ impl Subscriptions {
         Ok(SubscriptionMade { subscription: of_own(&id, &own), signing_key })
     }
 
-    /// Waits until the tenant shows a subscription that was just made, so that the caller can read it. A workflow that continues as new
-    /// shows it with the first task of its new run. Gives up after [`SHOWN_LIMIT`]: the subscription exists all the same.
+    /// Waits until the tenant shows a subscription that was just made, so that the caller can read it: a subscription was once
+    /// not shown right after it was made. Gives up after [`SHOWN_LIMIT`]: the subscription exists all the same.
     async fn until_shown(&self, tenant: &TenantId, id: &SubscriptionId) {
         let shown = async {
             while !self.installation.entities.own_subscriptions(tenant).await.is_ok_and(|own| own.contains_key(id)) {
