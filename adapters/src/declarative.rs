@@ -16,6 +16,7 @@ mod condition;
 mod connector;
 mod credentials;
 mod duration;
+mod foreseen;
 mod interpretation;
 mod operation;
 mod path;
@@ -53,6 +54,7 @@ use attempt::Attempt;
 use auth::AuthKind;
 use connector::Connector;
 use credentials::Credentials;
+pub(crate) use foreseen::requests;
 use interpretation::Interpretation;
 pub use shipped::{SHIPPED, shipped};
 

@@ -25,6 +25,7 @@ use crate::address_rule::AddressRule;
 use crate::content::{self, Coding, NotDecoded};
 use crate::error::RegistryError;
 use crate::redaction::Redaction;
+use crate::rehearsal::{HIDDEN, Stage, Staged};
 use crate::retry_after::{PauseLimit, RETRY_AFTER, Unit};
 use crate::secret::Secret;
 use crate::settings::{Authentication, TargetSettings};
@@ -38,6 +39,10 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long each request uses a connection of its own after one broke. A target that resets a connection at its second request, for
 /// example, would never get a write after a read-back otherwise.
 const WARY_FOR: Duration = Duration::from_mins(10);
+/// The media type of a JSON body.
+const JSON: &str = "application/json";
+/// The media type of a form.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// The longest text of a body that is quoted, in characters.
 const QUOTED_CHARS_MAX: usize = 80;
 
@@ -139,15 +144,25 @@ pub(crate) struct Tls {
 
 /// The HTTP side of one target.
 pub(crate) struct Exchange {
-    client: reqwest::Client,
-    /// The same without connections that earlier requests used.
-    fresh: reqwest::Client,
-    /// When a connection broke last.
-    broke_at: Mutex<Option<Instant>>,
+    transport: Transport,
     base_url: Url,
     /// The headers of every request.
     headers: HeaderMap,
     pauses: Arc<PauseLimit>,
+}
+
+/// Where requests go.
+enum Transport {
+    /// To the target.
+    Network {
+        client: reqwest::Client,
+        /// The same without connections that earlier requests used.
+        fresh: reqwest::Client,
+        /// When a connection broke last.
+        broke_at: Mutex<Option<Instant>>,
+    },
+    /// To a stand-in.
+    Stage(Stage),
 }
 
 impl Exchange {
@@ -190,15 +205,44 @@ impl Exchange {
             builder.build().map_err(|error| RegistryError::Client { target: target.clone(), detail: describe(error) })
         };
         let pauses = Arc::new(PauseLimit { target: target.to_string(), longest: retry_after_max });
-        let (client, fresh) = (client(usize::MAX)?, client(0)?);
-        Ok(Self { client, fresh, broke_at: Mutex::new(None), base_url, headers, pauses })
+        let transport =
+            Transport::Network { client: client(usize::MAX)?, fresh: client(0)?, broke_at: Mutex::new(None) };
+        Ok(Self { transport, base_url, headers, pauses })
     }
 
-    /// The client for the next request.
-    fn client(&self) -> &reqwest::Client {
-        let broke_at = *self.broke_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_wary = broke_at.is_some_and(|broke_at| broke_at.elapsed() < WARY_FOR);
-        if is_wary { &self.fresh } else { &self.client }
+    /// An exchange with a stand-in. No secret is read.
+    pub(crate) fn rehearsed(
+        target: &TargetId,
+        settings: &TargetSettings,
+        stage: &Stage,
+    ) -> Result<Self, RegistryError> {
+        let Line { base_url, retry_after_max, .. } = Line::of(target, settings)?;
+        let headers = hidden_headers(&settings.auth);
+        let pauses = Arc::new(PauseLimit { target: target.to_string(), longest: retry_after_max });
+        Ok(Self { transport: Transport::Stage(stage.clone()), base_url, headers, pauses })
+    }
+
+    /// The answer of a stand-in.
+    fn rehearse(&self, stage: &Stage, request: &Request<'_>, extras: Extras<'_>, url: Url) -> TargetResponse {
+        let mut headers = self.headers.clone();
+        headers.extend(extras.proof);
+        for (name, value) in request.headers {
+            headers.extend(HeaderValue::try_from(value).ok().map(|value| (name.clone(), value)));
+        }
+        let content = request.body.map(ToString::to_string).or_else(|| extras.form.map(form));
+        let media_type = if extras.form.is_some() { FORM } else { JSON };
+        let media_type = content.is_some().then(|| extras.content_type.unwrap_or(media_type));
+        headers.extend(media_type.and_then(|media_type| Some((CONTENT_TYPE, HeaderValue::try_from(media_type).ok()?))));
+        let (status, body) = stage.answer(Staged {
+            method: request.method.clone(),
+            url,
+            path: request.path,
+            headers,
+            body: request.body.cloned(),
+            text: content.unwrap_or_default(),
+        });
+        let (text, pauses) = (body.to_string(), Arc::clone(&self.pauses));
+        TargetResponse { status, retry_after: None, headers: HeaderMap::new(), body: Some(body), text, pauses }
     }
 
     /// Sends a request and reads the whole answer.
@@ -223,8 +267,8 @@ impl Exchange {
             Ok(answer) => span.record("http.response.status_code", answer.status.as_u16()),
             Err(failure) => span.record("error.type", failure.kind()),
         };
-        if let Err(Failure::MaybeSent(_)) = &answered {
-            *self.broke_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        if let (Err(Failure::MaybeSent(_)), Transport::Network { broke_at, .. }) = (&answered, &self.transport) {
+            *broke_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
         answered
     }
@@ -236,7 +280,15 @@ impl Exchange {
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(request.query);
         }
-        let mut builder = self.client().request(request.method, url).timeout(request.timeout);
+        let client = match &self.transport {
+            Transport::Network { client, fresh, broke_at } => {
+                let broke_at = *broke_at.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_wary = broke_at.is_some_and(|broke_at| broke_at.elapsed() < WARY_FOR);
+                if is_wary { fresh } else { client }
+            }
+            Transport::Stage(stage) => return Ok(self.rehearse(stage, &request, extras, url)),
+        };
+        let mut builder = client.request(request.method, url).timeout(request.timeout);
         for (name, value) in request.headers {
             builder = builder.header(name, value);
         }
@@ -247,10 +299,10 @@ impl Exchange {
         builder = builder.headers(extras.proof);
         let of_type = |media_type| extras.content_type.unwrap_or(media_type);
         if let Some(body) = request.body {
-            builder = builder.header(CONTENT_TYPE, of_type("application/json")).body(body.to_string());
+            builder = builder.header(CONTENT_TYPE, of_type(JSON)).body(body.to_string());
         }
         if let Some(fields) = extras.form {
-            builder = builder.header(CONTENT_TYPE, of_type("application/x-www-form-urlencoded")).body(form(fields));
+            builder = builder.header(CONTENT_TYPE, of_type(FORM)).body(form(fields));
         }
         let mut response = builder.send().await.map_err(Failure::from)?;
         let status = response.status();
@@ -277,15 +329,20 @@ impl Exchange {
 
     /// The URL of this path below the base URL; without a path it is the base URL as it is.
     fn url(&self, path: &[&str]) -> Url {
-        let mut url = self.base_url.clone();
-        if path.is_empty() {
-            return url;
-        }
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(path);
-        }
-        url
+        url_below(&self.base_url, path)
     }
+}
+
+/// The URL of this path below a base URL; without a path it is the base URL as it is.
+pub(crate) fn url_below(base_url: &Url, path: &[&str]) -> Url {
+    let mut url = base_url.clone();
+    if path.is_empty() {
+        return url;
+    }
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(path);
+    }
+    url
 }
 
 /// A form, as it is sent.
@@ -403,6 +460,22 @@ pub(crate) fn authentication_headers(target: &TargetId, auth: &Authentication) -
         }
         Authentication::ProvisioningKey { key } => header(HeaderName::from_static("provisioning-key"), read(key)?),
     }
+}
+
+/// The same headers for a rehearsal, without the secrets.
+pub(crate) fn hidden_headers(auth: &Authentication) -> HeaderMap {
+    let name = match auth {
+        Authentication::None => None,
+        Authentication::Bearer { .. } | Authentication::Basic { .. } => Some(AUTHORIZATION),
+        Authentication::Header { name, .. } => HeaderName::try_from(name).ok(),
+        Authentication::ProvisioningKey { .. } => Some(HeaderName::from_static("provisioning-key")),
+    };
+    let hidden = |name| {
+        let mut value = HeaderValue::from_static(HIDDEN);
+        value.set_sensitive(true);
+        (name, value)
+    };
+    name.map(hidden).into_iter().collect()
 }
 
 /// The title of a web page.

@@ -27,6 +27,7 @@ use crate::adapter::{Adapter, Call, Capabilities, JOB_BYTES_MAX, OnAmbiguous, Ve
 use crate::error::RegistryError;
 use crate::exchange::{Exchange, Extras, Failure, Request, TargetResponse};
 use crate::recognition::Recognition;
+use crate::rehearsal::Stage;
 use crate::release;
 use crate::settings::TargetSettings;
 
@@ -54,6 +55,19 @@ impl JsonHttpAdapter {
     /// # Errors
     /// [`RegistryError`] if the settings are invalid.
     pub fn new(target: &TargetId, settings: &TargetSettings) -> Result<Self, RegistryError> {
+        Self::with(Exchange::new(target, settings)?, target, settings)
+    }
+
+    /// The same, with a stand-in in place of the network.
+    pub(crate) fn rehearsed(
+        target: &TargetId,
+        settings: &TargetSettings,
+        stage: &Stage,
+    ) -> Result<Self, RegistryError> {
+        Self::with(Exchange::rehearsed(target, settings, stage)?, target, settings)
+    }
+
+    fn with(exchange: Exchange, target: &TargetId, settings: &TargetSettings) -> Result<Self, RegistryError> {
         let on_ambiguous = match (settings.on_ambiguous, settings.verify, settings.idempotency_keys) {
             (Some(OnAmbiguous::Verify), false, _) => return Err(RegistryError::NotVerified { target: target.clone() }),
             (Some(on_ambiguous), _, _) => on_ambiguous,
@@ -62,7 +76,7 @@ impl JsonHttpAdapter {
             (None, false, false) => OnAmbiguous::Hold,
         };
         Ok(Self {
-            exchange: Exchange::new(target, settings)?,
+            exchange,
             recognition: Recognition::new(target, settings)?,
             request_timeout: settings.timeout,
             releases: settings.releases.clone(),

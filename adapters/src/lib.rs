@@ -23,6 +23,7 @@ mod pyhss;
 mod recognition;
 mod redaction;
 mod registry;
+pub mod rehearsal;
 mod release;
 mod retry_after;
 pub mod sandbox;

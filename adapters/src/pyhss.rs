@@ -41,6 +41,7 @@ use serde_json::{Map, Value};
 use crate::adapter::{Adapter, Call, Capabilities, Fence, HolderPage, OnAmbiguous, Verification};
 use crate::error::RegistryError;
 use crate::exchange::Exchange;
+use crate::rehearsal::Stage;
 use crate::settings::TargetSettings;
 use attempt::Attempt;
 use reader::Reader;
@@ -79,15 +80,28 @@ impl PyhssAdapter {
     /// # Errors
     /// [`RegistryError`] if the settings are invalid.
     pub fn new(target: &TargetId, settings: &TargetSettings) -> Result<Self, RegistryError> {
-        Ok(Self {
-            exchange: Exchange::new(target, settings)?,
+        Ok(Self::with(Exchange::new(target, settings)?, settings))
+    }
+
+    /// The same, with a stand-in in place of the network.
+    pub(crate) fn rehearsed(
+        target: &TargetId,
+        settings: &TargetSettings,
+        stage: &Stage,
+    ) -> Result<Self, RegistryError> {
+        Ok(Self::with(Exchange::rehearsed(target, settings, stage)?, settings))
+    }
+
+    fn with(exchange: Exchange, settings: &TargetSettings) -> Self {
+        Self {
+            exchange,
             request_timeout: settings.timeout.min(REQUEST_TIMEOUT_MAX),
             max_apply_delay: settings.max_apply_delay.unwrap_or(MAX_APPLY_DELAY),
             profiles: settings.profiles.clone(),
             ifc_path: settings.ifc_path.clone(),
             scan_rows_max: settings.scan_rows_max,
             sightings: Sightings::default(),
-        })
+        }
     }
 
     /// Reads back the current state of this call's operation.

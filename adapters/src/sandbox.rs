@@ -30,6 +30,7 @@ mod received;
 mod seeds;
 mod server;
 mod sms;
+mod stand_in;
 mod target;
 
 use std::net::SocketAddr;
@@ -48,6 +49,7 @@ pub use keyed::Keys;
 pub use knobs::{Action, Knobs, Pattern, Rule, Times};
 pub use received::Received;
 pub use seeds::{Seed, SeedError, Seeded};
+pub(crate) use stand_in::{Rehearsed, StandIn};
 
 use server::Server;
 use target::Target;

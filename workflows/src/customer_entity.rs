@@ -3,9 +3,10 @@
 
 use interlock_domain::attempt::is_settled_failure;
 use interlock_domain::customer::{
-    Action, ActionDone, AdmissionAnswer, Customer, CustomerView, Effect, Input, Keeping, LeasesHeld, OrderFilter,
-    OrderPage, OrderView, Refusal, RememberedOrder, WaitChain,
+    Action, ActionDone, AdmissionAnswer, Customer, CustomerView, Effect, ForeseenEvent, ForeseenOrder, Foresight,
+    Input, Keeping, LeasesHeld, OrderFilter, OrderPage, OrderView, Reception, Refusal, RememberedOrder, WaitChain,
 };
+use interlock_domain::event::Event;
 use interlock_domain::ids::{Incarnation, OrderId, ResourceId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::ProvisionRequest;
@@ -179,6 +180,29 @@ impl CustomerEntity {
     #[query(name = "leases")]
     pub fn leases(&self, _view: &WorkflowContextView, _argument: RawValue) -> LeasesHeld {
         self.shell.machine.leases_held()
+    }
+
+    /// What would become of an event that came now: a [`ForeseenEvent`]. The answer is a [`Reception`]. Nothing changes.
+    #[query(name = "foresee_event")]
+    pub fn foresee_event(&self, _view: &WorkflowContextView, argument: RawValue) -> Result<Reception, HandlerError> {
+        let ForeseenEvent { now, event } = raw_json::read(&argument)?;
+        let machine = &self.shell.machine;
+        Ok(match Event::from_value(&event, machine.limits().event_bytes_max) {
+            Ok(event) => machine.foresee_event(now, event),
+            Err(rejection) => Reception::Rejected { rejection },
+        })
+    }
+
+    /// What the order of a planned event would do: a [`ForeseenOrder`]. The answer is a [`Foresight`]; null if the order is not that of the
+    /// event. Nothing changes.
+    #[query(name = "foresee_order")]
+    pub fn foresee_order(
+        &self,
+        _view: &WorkflowContextView,
+        argument: RawValue,
+    ) -> Result<Option<Foresight>, HandlerError> {
+        let ForeseenOrder { now, admission, admitted } = raw_json::read(&argument)?;
+        Ok(self.shell.machine.foresee_order(now, admission, admitted))
     }
 }
 

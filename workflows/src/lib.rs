@@ -108,6 +108,12 @@ pub mod names {
     pub const KEEPS: &str = "keeps";
     /// Query to a customer: all its leases.
     pub const LEASES: &str = "leases";
+    /// Query to a customer: what would become of an event that came now.
+    pub const FORESEE_EVENT: &str = "foresee_event";
+    /// Query to a customer: what the order of a planned event would do.
+    pub const FORESEE_ORDER: &str = "foresee_order";
+    /// Query to a resource: what a claim would be answered.
+    pub const FORESEE_CLAIM: &str = "foresee_claim";
     /// Signal to a customer: repeat what it has and wants of a resource, `{"resource":"KIND/ID"}`, or of all, `{}`. For callers that
     /// notice that a resource's entity was terminated. `"lasting":true` means that the sweep saw the two disagree for longer than
     /// messages take; `"above"` is then the epoch by which the resource says that it is held.

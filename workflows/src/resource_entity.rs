@@ -12,7 +12,8 @@ use interlock_domain::order::ResourcePolicy;
 use interlock_domain::outcome::HolderAnswer;
 use interlock_domain::recording::{Cause, Edition, said_at};
 use interlock_domain::resource::{
-    Effect, ForceAnswer, ForceRelease, Import, ImportAnswer, Input, Resource, ResourceView,
+    ClaimToForesee, Effect, ForceAnswer, ForceRelease, ForeseenClaim, Import, ImportAnswer, Input, Resource,
+    ResourceView,
 };
 use interlock_domain::views::ResourceActionAnswer;
 use serde::{Deserialize, Serialize};
@@ -200,6 +201,17 @@ impl ResourceEntity {
     #[query(name = "state")]
     pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> ResourceView {
         self.shown()
+    }
+
+    /// What a claim would be answered if it came now: a [`ClaimToForesee`]. The answer is a [`ForeseenClaim`]. Nothing changes.
+    #[query(name = "foresee_claim")]
+    pub fn foresee_claim(
+        &self,
+        _view: &WorkflowContextView,
+        argument: RawValue,
+    ) -> Result<ForeseenClaim, HandlerError> {
+        let ClaimToForesee { now, ticket } = raw_json::read(&argument)?;
+        Ok(self.shell.machine.foresee_claim(now, ticket))
     }
 }
 

@@ -77,6 +77,14 @@ impl Variables {
         Self(all)
     }
 
+    /// With names in braces in place of the result of a look-up.
+    pub(super) fn with_names<'a>(&self, names: impl Iterator<Item = &'a str>) -> Self {
+        let mut all = self.0.clone();
+        let found: Map<String, Value> = names.map(|name| (name.to_owned(), format!("{{{name}}}").into())).collect();
+        all.insert("found".to_owned(), found.into());
+        Self(all)
+    }
+
     /// With the result of a look-up. Parts that are missing in its answer are missing in templates, too.
     pub(super) fn with_found(&self, bind: &[(String, Pointer)], answer: &TargetResponse) -> Self {
         let mut all = self.0.clone();

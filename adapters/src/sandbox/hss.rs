@@ -19,7 +19,7 @@ use super::seeds::{Seed, SeedError};
 use effects::{RowChange, changes_of};
 use operation_log::OperationLog;
 use questions::list;
-use table::{LISTED, Table, Violation};
+use table::{LISTED, Schema, Table, Violation};
 use writes::stamped;
 
 /// How the database behind PyHSS behaves.
@@ -33,6 +33,15 @@ pub enum DatabaseKind {
     Postgresql,
 }
 
+/// The first row id of the first table in a rehearsal: far beyond those of a real database, and of numbers with another meaning.
+const FORESEEN_IDS_FROM: i64 = 9_100_000_000_000_000;
+/// How many ids each table has in a rehearsal.
+const FORESEEN_IDS: i64 = 1_000_000;
+
+/// The tables.
+const SCHEMAS: [&Schema; 5] =
+    [&schema::APN, &schema::AUC, &schema::SUBSCRIBER, &schema::IMS_SUBSCRIBER, &schema::SUBSCRIBER_ATTRIBUTES];
+
 /// All tables.
 pub(super) struct Hss {
     tables: Vec<Table>,
@@ -43,14 +52,29 @@ pub(super) struct Hss {
 
 impl Hss {
     pub(super) fn new(provisioning_key: Option<SecretString>, database: DatabaseKind) -> Self {
-        let schemas =
-            [&schema::APN, &schema::AUC, &schema::SUBSCRIBER, &schema::IMS_SUBSCRIBER, &schema::SUBSCRIBER_ATTRIBUTES];
         Self {
-            tables: schemas.into_iter().map(Table::new).collect(),
+            tables: SCHEMAS.into_iter().map(Table::new).collect(),
             operation_log: OperationLog::default(),
             provisioning_key,
             database,
         }
+    }
+
+    /// An HSS for a rehearsal, in which the id of a row tells its table.
+    pub(super) fn with_foreseen_ids() -> Self {
+        let first_id = |index: i64| FORESEEN_IDS_FROM + index * FORESEEN_IDS;
+        // Access points are named by settings, not by rows that were read.
+        let table = |(schema, index): (&'static Schema, i64)| match schema.name {
+            "apn" => Table::new(schema),
+            _ => Table::with_first_id(schema, first_id(index)),
+        };
+        Self { tables: SCHEMAS.into_iter().zip(0..).map(table).collect(), ..Self::new(None, DatabaseKind::default()) }
+    }
+
+    /// The column of a row id in a rehearsal.
+    pub(super) fn column_of_foreseen_id(id: i64) -> Option<&'static str> {
+        let index = usize::try_from(id.checked_sub(FORESEEN_IDS_FROM)? / FORESEEN_IDS).ok()?;
+        (id >= FORESEEN_IDS_FROM).then(|| SCHEMAS.get(index).map(|schema| schema.id_column)).flatten()
     }
 
     fn table(&self, name: &str) -> Option<&Table> {

@@ -190,6 +190,7 @@ pub struct Authority {
 
 /// What happens when a step fails permanently.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
     /// The lane waits for a person.
@@ -199,6 +200,16 @@ pub enum OnFailure {
     Skip,
     /// The rest of the order is cancelled and the done steps' compensations run.
     Abort,
+}
+
+impl WireWord for OnFailure {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Skip => "skip",
+            Self::Abort => "abort",
+        }
+    }
 }
 
 /// What a late event of a type without claims does.

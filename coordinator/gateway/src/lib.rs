@@ -16,6 +16,7 @@ mod events;
 mod foreign;
 mod metrics;
 mod orders;
+mod plan;
 mod problems;
 mod request;
 mod starting;
@@ -203,6 +204,7 @@ fn about(catalog_digest: String, stop: CancellationToken) -> About {
 fn described_calls() -> OpenApiRouter<Gateway> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(events::submit))
+        .routes(routes!(plan::plan))
         .routes(routes!(views::customer))
         .routes(routes!(views::resource))
         .routes(routes!(views::order))
@@ -288,6 +290,7 @@ mod tests {
         // The paths of the contract that are built. A call that is added without a description is not served.
         for path in [
             "/v1/tenants/{tenant}/events",
+            "/v1/tenants/{tenant}/plan",
             "/v1/tenants/{tenant}/customers/{id}",
             "/v1/tenants/{tenant}/resources/{kind}/{id}",
             "/v1/tenants/{tenant}/resources/{kind}/{id}/actions",

@@ -18,6 +18,7 @@ use super::errors::ErrorsCommand;
 use super::gateway::GatewayCommand;
 use super::order::OrderCommand;
 use super::output::OutputFormat;
+use super::plan::PlanCommand;
 use super::resource::ResourceCommand;
 use super::route::RouteCommand;
 use super::sandbox::SandboxCommand;
@@ -104,6 +105,9 @@ pub(super) enum Command {
     CodecServer(CodecServerCommand),
     /// Send events: one CloudEvent, a batch, or NDJSON of any length. Safe to run twice
     Submit(SubmitCommand),
+    /// Show what an event would do: its claims, who is ahead, its steps and their requests; sends nothing. Exits with 1 if it would be
+    /// rejected
+    Plan(PlanCommand),
     /// Show customers, and recover them
     #[command(subcommand)]
     Customer(CustomerCommand),

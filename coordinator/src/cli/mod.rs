@@ -16,6 +16,7 @@ mod errors;
 mod gateway;
 mod order;
 mod output;
+mod plan;
 mod resource;
 mod route;
 mod sandbox;
@@ -145,6 +146,7 @@ async fn carry_out(command: Command, settings: Settings, output: Output, color: 
         Command::Gateway(command) => Box::pin(gateway::run(&command, settings, output)).await,
         Command::CodecServer(command) => Box::pin(codec_server::run(&command, settings, output)).await,
         Command::Submit(command) => Box::pin(submit::run(&command, settings, output)).await,
+        Command::Plan(command) => Box::pin(plan::run(&command, settings, output)).await,
         Command::Audit(command) => Box::pin(audit::run(&command, settings, output)).await,
         Command::Sweep(command) => Box::pin(sweep::run(&command, settings, output)).await,
         Command::Customer(command) => Box::pin(customer::run(&command, settings, output)).await,

@@ -77,6 +77,10 @@ pub enum Broken {
     TakesLookUpsByHand,
     /// The authority's answer about a number settles what a holder that was reset must do on other targets.
     OneTargetSettlesIt,
+    /// A delivery counts as done although its receiver has not taken everything.
+    TakesDeliveriesForDone,
+    /// Customers forget what they are to tell.
+    ForgetsWhatToTell,
     /// Customers repeat what they want, but not what they have.
     KeepsQuietAboutItsLease,
 }
@@ -112,6 +116,11 @@ impl Broken {
             Self::ForgetsOrders => edit(machine, |state| {
                 state["remembered"] = json!([]);
                 state["digests"] = json!(OrderDigests::default());
+            }),
+            Self::ForgetsWhatToTell => edit(machine, |state| {
+                if let Some(subscribers) = state.get_mut("subscribers") {
+                    subscribers["waiting"] = json!([]);
+                }
             }),
             Self::DeclinesTooEarly => decline_unknown(machine),
             _ => {}

@@ -90,6 +90,8 @@ pub struct Scenario {
     pub all_end: bool,
     /// Whether a ring of waits may be left to a person.
     pub ring_is_left: bool,
+    /// Whether a receiver is told what becomes of all orders.
+    pub is_subscribed: bool,
     /// A fixed order of arrival: each event comes only after the one before it in this list.
     pub arrivals: Vec<usize>,
     /// The rule that is broken on purpose, to test the checks.
@@ -116,6 +118,7 @@ impl Scenario {
             expected: Vec::new(),
             all_end: true,
             ring_is_left: false,
+            is_subscribed: false,
             arrivals: Vec::new(),
             broken: None,
         }
@@ -220,6 +223,13 @@ impl Scenario {
     #[must_use]
     pub fn may_wait(mut self) -> Self {
         self.all_end = false;
+        self
+    }
+
+    /// A receiver is told what becomes of all orders.
+    #[must_use]
+    pub fn subscribed(mut self) -> Self {
+        self.is_subscribed = true;
         self
     }
 

@@ -51,6 +51,8 @@ pub enum Sighting {
     LostRequest,
     Refusal,
     PersonActed,
+    Told,
+    ToldAgain,
     /// A release used an identity that its event did not name.
     OtherIdentity,
     /// A release found the resource with somebody else, and reported the holder.

@@ -44,6 +44,12 @@ pub enum Check {
     LockUp,
     /// A resource or order did not end as expected.
     Expectation,
+    /// P11: an order ended, and its subscriber does not know it; or somebody is told who is not subscribed.
+    NotTold,
+    /// P11: something was told of an order after its end.
+    ToldOutOfOrder,
+    /// Two deliveries at once to one receiver.
+    OneDelivery,
     /// P7: an unreadable event did not end as rejected.
     Poison,
     /// P9: there is no explanation why an open order waits.

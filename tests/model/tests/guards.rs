@@ -217,3 +217,13 @@ fn a_release_that_counts_as_done_under_one_identity_lets_the_next_holder_wait_fo
         turns_red(world(), broken, &checks);
     }
 }
+
+#[test]
+fn a_delivery_that_counts_as_done_before_its_receiver_has_it_is_never_told() {
+    turns_red(worlds::hand().subscribed(), Broken::TakesDeliveriesForDone, &[Check::NotTold]);
+}
+
+#[test]
+fn what_is_forgotten_before_it_is_delivered_is_never_told() {
+    turns_red(worlds::hand().subscribed(), Broken::ForgetsWhatToTell, &[Check::NotTold]);
+}

@@ -58,6 +58,8 @@ fn storms_break_nothing_and_everything_expected_happens() {
         Sighting::ResultByHand,
         Sighting::LookUpByHand,
         Sighting::LeaseReasserted,
+        Sighting::Told,
+        Sighting::ToldAgain,
         Sighting::TicketsReasserted,
         Sighting::Rerun,
         Sighting::LateAnswer,

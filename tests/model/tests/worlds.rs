@@ -175,3 +175,22 @@ fn all_worlds_hold_where_operators_reset_activities() {
 fn all_worlds_hold_where_operators_end_activities_by_hand() {
     all_worlds_hold("by hand", &[Sighting::ResultByHand, Sighting::ReadBack, Sighting::LookUpByHand]);
 }
+
+/// P11 under every mix: a subscriber learns how each order ends, and nothing of an order after its end.
+#[test]
+fn subscribers_are_told_of_every_end_whatever_goes_wrong() {
+    let (mut seen, mut states) = (Sightings::default(), 0);
+    for (mix, faults) in worlds::mixes() {
+        for world in [worlds::hand(), worlds::self_again(), worlds::left_out()] {
+            let world = world.with(mix, faults).subscribed();
+            let report = explore(&world, states_max(STATES_MAX)).unwrap_or_else(|failure| panic!("{failure}"));
+            println!("{report}");
+            states += report.states;
+            seen.add(&report.seen);
+        }
+    }
+    println!("{states} states\n  {seen}");
+    let sometimes = [Sighting::Told, Sighting::ToldAgain, Sighting::TaskLost, Sighting::ContinuedAsNew];
+    let missing = seen.missing(&sometimes);
+    assert!(missing.is_empty(), "{missing:?} never happened");
+}

@@ -42,6 +42,7 @@ mod embedded;
 mod entity_terminated;
 mod error_codes;
 mod explained;
+mod forecast;
 mod gateway;
 mod hand_over;
 mod histories;

@@ -506,3 +506,90 @@ fn a_person_has_a_receiver_told_again() {
         bed.stop().await;
     });
 }
+
+/// An event type whose orders are late at once.
+const DUE_SOON: &str = r#"
+[events."number.urgent"]
+due_within = "1s"
+claims = [{ mode = "assign", resource = "msisdn/{msisdn}", party = "{imsi}" }]
+steps = [{ role = "hss", operation = "assign_number", resources = ["msisdn/{msisdn}"], with = { imsi = "{imsi}", msisdn = "{msisdn}" } }]
+[events."number.urgent".data]
+required = ["imsi", "msisdn"]
+properties.imsi = { type = "string" }
+properties.msisdn = { type = "string" }
+"#;
+
+#[test]
+fn each_receiver_is_told_in_its_format_and_also_that_an_order_is_late() {
+    run(async {
+        let receiver = Receiver::start().await;
+        let formats = [("binary", "cloudevents_binary"), ("tmf", "tmf641"), ("espf", "espf")];
+        let target = |name: &str, format: &str| {
+            let mut settings: TargetSettings = receiver.settings();
+            settings.base_url = Some(format!("{}/{name}", receiver.server.uri()).parse().unwrap());
+            settings.format = serde_json::from_value(json!(format)).unwrap();
+            settings.espf_group = (format == "espf").then(|| "HSS".to_owned());
+            settings
+        };
+        let types = ["acknowledged", "overdue", "completed"].map(|state| format!("interlock.order.{state}"));
+        let subscription = |name: &str| {
+            let settings = serde_json::from_value(json!({"target": name, "types": types})).unwrap();
+            (name.parse().unwrap(), settings)
+        };
+        let subscriptions = formats.iter().map(|(name, _)| subscription(name)).collect();
+        let bed = Testbed::start(
+            "told-formats",
+            Wanted {
+                tenants: vec![(TENANT, TenantSettings { subscriptions, ..TenantSettings::default() })],
+                targets: formats.iter().map(|(name, format)| (*name, target(name, format))).collect(),
+                more_events: DUE_SOON.to_owned(),
+                ..Wanted::default()
+            },
+        )
+        .await;
+        let scene = scene(&bed);
+        let (customer, number) = (scene.customer("A"), number());
+        bed.hss.add_rule(Rule::always(Pattern::default(), Action::Delay { ms: 1_500 }));
+        let late = event("number.urgent", &customer.id, &json!({"imsi": customer.imsi, "msisdn": number}));
+        let order = scene.done(&late).await;
+        let all = until("three receivers to be told of three events", || async {
+            let requests = receiver.server.received_requests().await?;
+            let posts: Vec<Request> =
+                requests.into_iter().filter(|request| request.method == http::Method::POST).collect();
+            (posts.len() >= 9).then_some(posts)
+        })
+        .await;
+        let of = |prefix: &str| all.iter().filter(|request| request.url.path().starts_with(prefix)).collect::<Vec<_>>();
+        let header = |request: &&Request, name: &str| request.headers[name].to_str().unwrap().to_owned();
+        let binary: Vec<_> = of("/binary").iter().map(|request| header(request, "ce-type")).collect();
+        assert_eq!(binary, types);
+        let json_of = |request: &&Request| serde_json::from_slice::<Value>(&request.body).unwrap();
+        let tmf: Vec<Value> = of("/tmf").iter().map(json_of).collect();
+        let shown: Vec<_> = tmf
+            .iter()
+            .map(|event| {
+                let order = &event["event"]["serviceOrder"];
+                (event["eventType"].as_str().unwrap(), order["state"].as_str().unwrap(), order["id"].as_str().unwrap())
+            })
+            .collect();
+        let id = order.as_str();
+        let expected = [
+            ("ServiceOrderStateChangeEvent", "acknowledged", id),
+            ("ServiceOrderJeopardyEvent", "inProgress", id),
+            ("ServiceOrderStateChangeEvent", "completed", id),
+        ];
+        assert_eq!(shown, expected);
+        let espf: Vec<(String, String)> = of("/espf")
+            .iter()
+            .map(|request| {
+                let form = String::from_utf8(request.body.clone()).unwrap();
+                let status = form.split('&').find_map(|field| field.strip_prefix("status=")).unwrap().to_owned();
+                (request.url.path().to_owned(), status)
+            })
+            .collect();
+        let path = format!("/espf/account/i/{}/status", customer.id);
+        let expected = ["IN_PROGRESS", "RETRY", "OK"].map(|status| (path.clone(), status.to_owned()));
+        assert_eq!(espf, expected);
+        bed.stop().await;
+    });
+}

@@ -41,6 +41,8 @@ pub(super) enum Violation {
 /// A table with its rows.
 pub(super) struct Table {
     pub(super) schema: &'static Schema,
+    /// The id of the first row.
+    first_id: i64,
     rows: BTreeMap<i64, Row>,
     /// The rows that have a value, for each column.
     index: BTreeMap<(&'static str, String), BTreeSet<i64>>,
@@ -71,7 +73,12 @@ impl Schema {
 
 impl Table {
     pub(super) fn new(schema: &'static Schema) -> Self {
-        Self { schema, rows: BTreeMap::new(), index: BTreeMap::new() }
+        Self::with_first_id(schema, 1)
+    }
+
+    /// A table whose ids begin with this one.
+    pub(super) fn with_first_id(schema: &'static Schema, first_id: i64) -> Self {
+        Self { schema, first_id, rows: BTreeMap::new(), index: BTreeMap::new() }
     }
 
     pub(super) fn get(&self, id: i64) -> Option<&Row> {
@@ -103,7 +110,7 @@ impl Table {
     /// Adds a row with the given columns and returns its id. The id is the greatest id plus one, so the id of a removed last row is
     /// used again, as in SQLite.
     pub(super) fn insert(&mut self, columns: &Row) -> Result<i64, Violation> {
-        let id = self.rows.keys().next_back().map_or(1, |greatest| greatest + 1);
+        let id = self.rows.keys().next_back().map_or(self.first_id, |greatest| greatest + 1);
         let mut row = self.schema.blank();
         self.set(&mut row, columns);
         row.insert(self.schema.id_column.to_owned(), id.into());

@@ -52,7 +52,7 @@ impl Customer {
     }
 
     /// The resources that it holds or has an open assign of.
-    fn holdings(&self) -> std::collections::BTreeMap<ResourceId, Option<String>> {
+    pub(super) fn holdings(&self) -> std::collections::BTreeMap<ResourceId, Option<String>> {
         let mut holdings: std::collections::BTreeMap<_, _> =
             self.leases.iter().map(|(resource, lease)| (resource.clone(), lease.target_identity.clone())).collect();
         for order in self.orders.values().filter(|order| order.ending.is_none()) {

@@ -85,7 +85,7 @@ impl Customer {
     }
 
     /// Whether an order was accepted before. One that was rejected had no effect: an event with its id that says something else is taken.
-    fn knows(&self, order: &OrderId, event: &Event) -> bool {
+    pub(super) fn knows(&self, order: &OrderId, event: &Event) -> bool {
         let is_corrected = |remembered: &Remembered| match &remembered.rejected {
             Some(content) => self.edition >= Edition::V0_2 && *content != event.content(),
             None => false,
@@ -98,7 +98,7 @@ impl Customer {
     }
 
     /// Checks the limits and conditions on accepting an event.
-    fn may_take(&mut self, now: Timestamp, accepted_at: Timestamp, event: &Event) -> Result<(), Rejection> {
+    pub(super) fn may_take(&mut self, now: Timestamp, accepted_at: Timestamp, event: &Event) -> Result<(), Rejection> {
         if let Some(workflow_id) = &self.foreign_id {
             let detail = format!("the workflow id of this entity, '{workflow_id}', is not that of a customer");
             return Err(Rejection::new(ErrorCode::IdentityMismatch, detail));
@@ -206,7 +206,7 @@ impl Customer {
 
     /// A state of 0.1.0 has no digests: it recognises the orders that it shows, and has forgotten others if it shows as many
     /// as it can.
-    fn begin_digests(&mut self) {
+    pub(super) fn begin_digests(&mut self) {
         if !self.digests.is_new() {
             return;
         }

@@ -5,7 +5,7 @@
 //! itself waits for and `turns` whose turn it is, `starting` starts it, `outcomes` handles its outcome, `abort` ends an
 //! order before it is done, `ending` closes orders and `end_state` says how they ended, `telling` says what subscribers are told and
 //! `subscribers` keeps it until they have taken it, `actions` is what a person may do, `known`, `view`, `listing` and `why` answer
-//! questions, `visibility` is what lists of entities show.
+//! questions, `foresight` says what an event would do, `visibility` is what lists of entities show.
 
 #[cfg(test)]
 mod tests;
@@ -17,6 +17,7 @@ mod claims;
 mod digests;
 mod end_state;
 mod ending;
+mod foresight;
 mod giving_back;
 mod grants;
 mod identities;
@@ -54,6 +55,9 @@ pub use crate::action_words::{ACTION_ID_BYTES_MAX, REASON_BYTES_MAX, Refusal, ch
 pub use crate::order_parts::{ClaimStateName, ClaimView, StepIdentity, StepStateName, StepView};
 pub use actions::*;
 pub use digests::{Dating, OrderDigests};
+pub use foresight::{
+    FORESEEN_EPOCH, FORWARD_INPUTS_MAX, ForeseenCall, ForeseenEvent, ForeseenOrder, Foresight, Reception,
+};
 pub use journal::JournalEntry;
 pub use keys::KeyRule;
 pub use lease::{Lease, UnjudgedGrant};

@@ -3,6 +3,7 @@
 mod by_hand;
 mod duplicates;
 mod explained;
+mod foresight;
 mod forgotten;
 mod identities;
 mod imported;

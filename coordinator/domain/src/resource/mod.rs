@@ -20,6 +20,7 @@ mod tests;
 
 mod asking;
 mod force;
+mod foresight;
 mod granting;
 mod holder;
 mod import;
@@ -34,6 +35,7 @@ mod view;
 
 pub use asking::*;
 pub use force::*;
+pub use foresight::{ClaimToForesee, ForeseenClaim};
 pub use holder::*;
 pub use import::{Import, ImportAnswer};
 pub use life::Life;

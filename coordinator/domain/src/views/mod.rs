@@ -9,6 +9,7 @@
 mod action;
 mod import;
 mod listing;
+mod plan;
 mod subscription;
 mod sweep;
 #[cfg(test)]
@@ -23,6 +24,9 @@ pub use import::ImportSummary;
 pub use listing::{
     OrderPage, TargetList, TargetListed, TargetUnanswered, TenantList, TenantListed, TenantUnanswered, Unanswered,
     WhyUnanswered,
+};
+pub use plan::{
+    AheadView, ClaimOutlook, PlanView, PlannedClaimView, PlannedEnd, PlannedStepView, RequestView, Verdict,
 };
 pub use subscription::{MadeBy, SubscriptionList, SubscriptionMade, SubscriptionView};
 pub use sweep::{FindingView, SweepView};

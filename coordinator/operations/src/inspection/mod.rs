@@ -29,6 +29,7 @@ use standalone::standalone_view;
 
 mod chain;
 mod cursor;
+pub mod forecast;
 pub mod listing;
 mod order_filter;
 mod running;

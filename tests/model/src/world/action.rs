@@ -98,6 +98,14 @@ pub enum Action {
     EndCallByHand(Call),
     /// An operator completes or fails the look-up of a resource.
     EndLookUpByHand(usize),
+    /// The receiver takes the next event of a customer's delivery.
+    Deliver(usize),
+    /// The worker died during a customer's delivery, which begins again.
+    DeliverAgain(usize),
+    /// A customer's delivery ends, and its result is recorded.
+    DeliveryDone(usize),
+    /// An operator completes, fails or cancels a customer's delivery.
+    EndDeliveryByHand(usize),
     /// A request arrives at the target and takes effect.
     Lands(RequestId),
     /// A request arrives at the target and is refused permanently.
@@ -170,6 +178,8 @@ impl Action {
                 | Self::ResetCall(_)
                 | Self::EndCallByHand(_)
                 | Self::EndLookUpByHand(_)
+                | Self::DeliverAgain(_)
+                | Self::EndDeliveryByHand(_)
                 | Self::RememberCustomer(_)
                 | Self::RememberResource(_)
                 | Self::ResetCustomer(..)

@@ -12,6 +12,7 @@ use interlock_domain::order::{OrderState, Rejection};
 use super::attempts::Begins;
 use super::perform::Checked;
 use super::tasks::Taken;
+use super::telling::subscription;
 use super::{Action, CallRun, EventWork, LocalRun, Stray, World};
 use crate::broken::Broken;
 use crate::fingerprint::Tracked;
@@ -181,10 +182,7 @@ impl World {
                 LocalRun::Admit { work: work.collect(), admission: Arc::new(admission) }
             }
             Effect::Send(messages) => LocalRun::Send { messages: Arc::new(messages), sent: 0 },
-            Effect::Deliver(batch) => {
-                let detail = format!("events for {}, who is not subscribed", batch.subscription);
-                return Err(Violation::new(Check::OneLocalActivity, detail));
-            }
+            Effect::Deliver(batch) => return self.delivers(customer, &batch),
             Effect::Show { state, .. } => {
                 self.customers[customer].shown = Some(state);
                 return Ok(());
@@ -255,7 +253,7 @@ impl World {
                 let Some(local) = self.customers[customer].local.take() else { return Ok(()) };
                 let (input, sent) = match local.get() {
                     LocalRun::Send { sent, .. } => (Input::Sent, *sent),
-                    LocalRun::Admit { work, .. } => (Input::Admitted(answer_of(work)), work.len()),
+                    LocalRun::Admit { work, .. } => (Input::Admitted(self.answer_of(work)), work.len()),
                 };
                 self.customer_local_ends(customer, sent);
                 self.tell_customer(customer, input, seen)?;
@@ -320,21 +318,23 @@ impl LocalRun {
     }
 }
 
-fn answer_of(work: &[EventWork]) -> AdmissionAnswer {
-    let admitted = work.iter().map(|event| match &event.plan {
-        Err(rejection) => Admitted::Rejected { rejection: rejection.clone() },
-        Ok(plan) => {
-            let answer = |(resource, _, answer): &(_, _, Option<ClaimAnswer>)| {
-                (Clone::clone(resource), answer.clone().unwrap_or(ClaimAnswer::NotAnswered))
-            };
-            Admitted::Planned { plan: plan.clone(), answers: event.tickets.iter().map(answer).collect() }
+impl World {
+    fn answer_of(&self, work: &[EventWork]) -> AdmissionAnswer {
+        let admitted = work.iter().map(|event| match &event.plan {
+            Err(rejection) => Admitted::Rejected { rejection: rejection.clone() },
+            Ok(plan) => {
+                let answer = |(resource, _, answer): &(_, _, Option<ClaimAnswer>)| {
+                    (Clone::clone(resource), answer.clone().unwrap_or(ClaimAnswer::NotAnswered))
+                };
+                Admitted::Planned { plan: plan.clone(), answers: event.tickets.iter().map(answer).collect() }
+            }
+        });
+        AdmissionAnswer {
+            admitted: admitted.collect(),
+            limits: EntityLimits::default(),
+            attributes_registered: true,
+            subscriptions: self.scenario.is_subscribed.then(|| vec![subscription()]),
+            queue_assignment: None,
         }
-    });
-    AdmissionAnswer {
-        admitted: admitted.collect(),
-        limits: EntityLimits::default(),
-        attributes_registered: true,
-        subscriptions: None,
-        queue_assignment: None,
     }
 }

@@ -72,6 +72,8 @@ impl World {
         let interrupted: Vec<_> = std::mem::take(&mut slot.calls).into_keys().collect();
         slot.local = None;
         slot.task = None;
+        // The new run begins it again.
+        slot.delivering = None;
         self.truth.interrupted.extend(interrupted.iter().cloned());
         let mut failure = None;
         self.change_customer(customer, seen, |machine| {

@@ -14,6 +14,7 @@ impl World {
         for customer in 0..self.customers.len() {
             self.local_work(customer, &mut actions);
             self.call_work(customer, &mut actions);
+            self.deliveries(customer, &mut actions);
         }
         for resource in 0..self.resources.len() {
             self.resource_work(resource, &mut actions);

@@ -20,6 +20,7 @@ mod resets;
 mod resources;
 mod rest;
 mod tasks;
+mod telling;
 mod truth;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +39,7 @@ pub use deaths::Ghost;
 pub use perform::Stray;
 pub use resets::{OfCustomer, OfResource, Past};
 pub use tasks::OpenTask;
+pub use telling::{Delivering, Told};
 pub use truth::Truth;
 
 use crate::broken::Broken;
@@ -89,6 +91,8 @@ pub struct CustomerSlot {
     pub task: Option<Box<OpenTask<Customer>>>,
     /// Its calls in flight.
     pub calls: BTreeMap<(OrderId, usize), CallRun>,
+    /// Its delivery in flight, to the receiver of a subscribed scenario.
+    pub delivering: Option<Delivering>,
     /// Its state in lists of entities, if it was ever set.
     pub shown: Option<ShownState>,
     /// How often it died or was reset.

@@ -28,7 +28,11 @@ impl World {
             | Action::ContinueCustomer(customer)
             | Action::TerminateCustomer(customer)
             | Action::RememberCustomer(customer)
-            | Action::PassOn(customer, _) => self.customer_name(*customer),
+            | Action::PassOn(customer, _)
+            | Action::Deliver(customer)
+            | Action::DeliverAgain(customer)
+            | Action::DeliveryDone(customer)
+            | Action::EndDeliveryByHand(customer) => self.customer_name(*customer),
             Action::NotifyDone(resource)
             | Action::NotifyAgain(resource)
             | Action::LoseResourceTask(resource)

@@ -46,6 +46,9 @@ impl World {
             | Action::LookUpDone(_)
             | Action::EndLookUpByHand(_)
             | Action::Wake(_) => self.act_resource(action, seen),
+            Action::Deliver(_) | Action::DeliverAgain(_) | Action::DeliveryDone(_) | Action::EndDeliveryByHand(_) => {
+                self.act_delivery(action, seen)
+            }
             Action::StrayArrives(index) => self.stray_arrives(*index, seen),
             Action::StrayClaimLost(index) => {
                 self.strays.remove(*index);

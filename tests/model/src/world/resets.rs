@@ -18,7 +18,7 @@ use serde_json::json;
 use super::attempts::Begins;
 use super::deaths::{RECREATION_MS, through_json};
 use super::perform::Checked;
-use super::{Action, CallRun, LocalRun, Notifying, Reset, Stray, World};
+use super::{Action, CallRun, Delivering, LocalRun, Notifying, Reset, Stray, World};
 use crate::broken::Broken;
 use crate::edited::{edit, edit_each};
 use crate::fingerprint::Tracked;
@@ -48,6 +48,7 @@ pub(super) enum Heard {
 pub struct OfCustomer {
     local: Option<Tracked<LocalRun>>,
     calls: BTreeMap<(OrderId, usize), CallRun>,
+    delivering: Option<Delivering>,
     shown: Option<ShownState>,
     begun: BTreeMap<OrderId, bool>,
     submitted: BTreeSet<usize>,
@@ -130,6 +131,7 @@ impl World {
         let under_way = OfCustomer {
             local: slot.local.clone(),
             calls: slot.calls.clone(),
+            delivering: slot.delivering.clone().map(|delivering| Delivering { taken: 0, ..delivering }),
             shown: slot.shown,
             begun: self.truth.begun.iter().filter_map(own).collect(),
             submitted: self.truth.submitted.iter().filter_map(submitted).collect(),
@@ -184,6 +186,7 @@ impl World {
         slot.local = under_way.local;
         slot.local.iter_mut().for_each(|local| local.change(LocalRun::begin_again));
         slot.calls = calls;
+        slot.delivering = under_way.delivering;
         slot.shown = under_way.shown;
         // The run continues from a task that was recorded.
         slot.task = None;
@@ -281,6 +284,8 @@ impl World {
             return Ok(());
         }
         slot.is_ending = false;
+        // The new run begins it again.
+        slot.delivering = None;
         if let Some(entity) = &mut slot.entity {
             let next = through_json::<Customer>(entity.get())?;
             entity.change(|machine| *machine = next);

@@ -47,6 +47,7 @@ impl World {
     pub fn check_rest(&self) -> Checked {
         self.check_nothing_under_way()?;
         self.check_events()?;
+        self.check_told()?;
         for resource in 0..self.resources.len() {
             self.check_ledger(resource)?;
         }
@@ -60,7 +61,10 @@ impl World {
     }
 
     fn check_nothing_under_way(&self) -> Checked {
-        let calls = self.customers.iter().any(|slot| !slot.calls.is_empty() || slot.local.is_some());
+        let calls = self
+            .customers
+            .iter()
+            .any(|slot| !slot.calls.is_empty() || slot.local.is_some() || slot.delivering.is_some());
         let work = self.resources.iter().any(|slot| slot.notifying.is_some() || slot.looking_up.is_some());
         let ends = self.customers.iter().any(|slot| slot.is_ending) || self.resources.iter().any(|slot| slot.is_ending);
         let pending = self.machines().any(|(_, machine)| {

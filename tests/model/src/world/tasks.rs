@@ -16,7 +16,7 @@ use interlock_domain::recording::Cause;
 use interlock_domain::resource::{self, Resource};
 
 use super::perform::Checked;
-use super::{LocalRun, World};
+use super::{Delivering, LocalRun, World};
 use crate::broken::Broken;
 use crate::fingerprint::Tracked;
 use crate::sighting::{Sighting, Sightings};
@@ -67,6 +67,8 @@ pub struct OpenTask<M> {
     pub(super) calls: BTreeSet<(OrderId, usize)>,
     /// Whether it started a look-up.
     pub(super) looks_up: bool,
+    /// Whether it started a delivery.
+    pub(super) delivers: bool,
     /// The knowledge of the checks about the entity's orders before.
     ended: BTreeMap<(OrderId, u8), OrderState>,
     begun: BTreeMap<(OrderId, u8), bool>,
@@ -81,7 +83,7 @@ impl<M> Hash for OpenTask<M> {
         self.before.hash(state);
         let mut taken = DefaultHasher::new();
         format!("{:?}", self.taken).hash(&mut taken);
-        (taken.finish(), &self.calls, self.looks_up, self.sent).hash(state);
+        (taken.finish(), &self.calls, self.looks_up, self.delivers, self.sent).hash(state);
     }
 }
 
@@ -91,6 +93,7 @@ pub(super) struct Before<M> {
     calls: BTreeSet<(OrderId, usize)>,
     is_local_under_way: bool,
     looks_up: bool,
+    delivering: Option<Delivering>,
     ended: BTreeMap<(OrderId, u8), OrderState>,
     begun: BTreeMap<(OrderId, u8), bool>,
     shown: Option<ShownState>,
@@ -117,6 +120,7 @@ impl World {
             calls: slot.calls.keys().cloned().collect(),
             is_local_under_way: slot.local.is_some(),
             looks_up: false,
+            delivering: slot.delivering.clone(),
             ended: self.truth.ended.clone(),
             begun: self.truth.begun.clone(),
             shown: slot.shown,
@@ -130,6 +134,7 @@ impl World {
             calls: BTreeSet::new(),
             is_local_under_way: slot.notifying.is_some(),
             looks_up: slot.looking_up.is_some(),
+            delivering: None,
             ended: BTreeMap::new(),
             begun: BTreeMap::new(),
             shown: None,
@@ -143,11 +148,15 @@ impl World {
         let slot = &mut self.customers[customer];
         let begun: BTreeSet<_> = slot.calls.keys().filter(|call| !before.calls.contains(*call)).cloned().collect();
         let is_local_begun = !before.is_local_under_way && slot.local.is_some();
+        // A delivery that was in flight before is only changed by its end.
+        let delivers = slot.delivering.is_some() && slot.delivering != before.delivering;
         if let Some(task) = &mut slot.task {
             task.took(taken);
             task.calls.extend(begun);
+            task.delivers |= delivers;
         } else if is_local_begun && leaves {
             slot.task = OpenTask::new(before, taken, begun, false).map(Box::new);
+            slot.task.iter_mut().for_each(|task| task.delivers = delivers);
         }
     }
 
@@ -231,6 +240,9 @@ impl World {
         slot.entity = Some(task.before.clone());
         slot.shown = task.shown;
         slot.calls.retain(|call, _| !task.calls.contains(call));
+        if task.delivers {
+            slot.delivering = None;
+        }
         self.forget_attempt(customer, &task);
         for taken in task.again() {
             match taken {
@@ -315,7 +327,17 @@ impl<M> OpenTask<M> {
     fn new(before: Before<M>, taken: Taken, calls: BTreeSet<(OrderId, usize)>, looks_up: bool) -> Option<Self> {
         let Before { entity, ended, begun, shown, .. } = before;
         let taken_before = Arc::new(Vec::new());
-        let mut task = Self { before: entity?, taken: taken_before, calls, looks_up, ended, begun, shown, sent: 0 };
+        let mut task = Self {
+            before: entity?,
+            taken: taken_before,
+            calls,
+            looks_up,
+            delivers: false,
+            ended,
+            begun,
+            shown,
+            sent: 0,
+        };
         task.took(taken);
         Some(task)
     }

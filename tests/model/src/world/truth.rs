@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use interlock_domain::ids::{Epoch, OrderId};
 use interlock_domain::order::OrderState;
 
+use super::Told;
+
 /// The memory of the checks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Truth {
@@ -28,6 +30,8 @@ pub struct Truth {
     pub signals_lost: BTreeSet<usize>,
     /// Submitted events, by the life of their customer.
     pub submitted: BTreeSet<(usize, u8)>,
+    /// What the receiver of a subscribed scenario has taken.
+    pub told: BTreeSet<Told>,
     /// Submitted events that are unreadable, by customer and life.
     pub poisoned: BTreeMap<(usize, u8), u64>,
 }

@@ -51,7 +51,9 @@ pub fn random(seed: u64) -> Scenario {
 pub fn random_case(seed: u64) -> Scenario {
     let named = all();
     let index = usize::try_from(seed % (2 * named.len() as u64)).unwrap_or_default();
-    let world = named.get(index).cloned().unwrap_or_else(|| random(seed));
+    let mut world = named.get(index).cloned().unwrap_or_else(|| random(seed));
+    // Of another cycle than the faults below.
+    world.is_subscribed = seed % 3 == 0;
     let storm = storm();
     match seed % 8 {
         0 => world,
