@@ -179,7 +179,7 @@ method = "GET"
 path = "people"
 query = { id = "{{ order.customer_id }}" }
 bind = { row = "/0/id" }
-responses = [{ status = 200, body = { pointer = "/0/id", present = true }, class = "found" }, { status = 200, class = "absent" }, { class = "ambiguous" }]
+responses = [{ status = 200, body = { pointer = "/0/id", present = true }, class = "found" }, { status = 200, class = "absent" }, { class = "unavailable" }]
 [operations.add_number.if_found]
 method = "PATCH"
 path = "people/{{ found.row }}"
