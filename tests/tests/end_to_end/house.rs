@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 /// Each crate, and the crates of the workspace that it may use.
-const MAY_USE: [(&str, &[&str]); 22] = [
+const MAY_USE: [(&str, &[&str]); 23] = [
     ("interlock-domain", &[]),
     ("interlock-workflows", &["interlock-domain"]),
     ("interlock-adapters", &["interlock-domain"]),
@@ -97,6 +97,8 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     ),
     // The domain of the previous build, with a test next to it.
     ("interlock-previous", &["interlock-domain", "interlock-model"]),
+    // A page that strangers copy.
+    ("interlock-example-producer", &["interlock-client", "interlock-domain"]),
     // A server for tests and benchmarks.
     ("interlock-production-server", &["interlock-embedded-server", "interlock-fault"]),
     // A program: it drives all of Interlock, and judges.
@@ -124,6 +126,8 @@ const MAY_USE: [(&str, &[&str]); 22] = [
             "interlock-adapters",
             "interlock-audit",
             "interlock-battery",
+            // Only the producer in Rust, which is run as a process.
+            "interlock-client",
             "interlock-connection",
             "interlock-coordinator",
             "interlock-domain",

@@ -15,7 +15,8 @@ pub fn find(name: &str, how: &str) -> Option<PathBuf> {
     found
 }
 
-fn on_path(name: &str) -> Option<PathBuf> {
+/// The program of this name on PATH.
+pub fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }

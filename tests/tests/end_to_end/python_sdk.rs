@@ -25,6 +25,11 @@ impl Skipped {
     pub fn say(&self) {
         skipped("python-sdk", &self.0);
     }
+
+    /// Why.
+    pub fn why(self) -> String {
+        self.0
+    }
 }
 
 /// Python with the SDK, and with the modules at `search_path`.
