@@ -14,6 +14,7 @@ mod dev;
 mod doctor;
 mod errors;
 mod gateway;
+mod ingest;
 mod order;
 mod output;
 mod resource;
@@ -144,6 +145,7 @@ async fn carry_out(command: Command, settings: Settings, output: Output, color: 
         Command::Worker(command) => Box::pin(worker::run(&command, settings, output)).await,
         Command::Gateway(command) => Box::pin(gateway::run(&command, settings, output)).await,
         Command::CodecServer(command) => Box::pin(codec_server::run(&command, settings, output)).await,
+        Command::Ingest(command) => Box::pin(ingest::run(&command, settings, output)).await,
         Command::Submit(command) => Box::pin(submit::run(&command, settings, output)).await,
         Command::Audit(command) => Box::pin(audit::run(&command, settings, output)).await,
         Command::Sweep(command) => Box::pin(sweep::run(&command, settings, output)).await,
