@@ -39,8 +39,8 @@ pub use key_id::KeyId;
 pub use reference::reference_page;
 pub use sources::{CONFIG_FILE_DEFAULT, SettingsSources};
 pub use tables::{
-    AlertSettings, CallbackSettings, GatewayRole, GatewaySettings, GatewayToken, LogFormat, LogSettings,
-    SubscriptionSettings, SweepSettings, TargetRight,
+    AlertSettings, BrokerSettings, CallbackSettings, GatewayRole, GatewaySettings, GatewayToken, LogFormat,
+    LogSettings, SubscriptionSettings, SweepSettings, TargetRight,
 };
 pub use variables::{VARIABLES, Variable};
 pub use workers::{
@@ -84,6 +84,8 @@ pub struct Settings {
     pub sweep: SweepSettings,
     /// Where alerts are sent.
     pub alerts: AlertSettings,
+    /// The secrets for the connection to a broker.
+    pub broker: BrokerSettings,
     /// Where targets report the end of a job; none if they are only asked.
     pub callbacks: Option<CallbackSettings>,
     /// For the subscriptions that tenants make themselves.

@@ -120,6 +120,10 @@ keys = [{ file = "/run/secrets/interlock/callbacks" }]   # at least 32 bytes eac
 keys = [{ file = "/run/secrets/interlock/subscriptions" }]   # at least 32 bytes each: the signing keys of receivers are made from them
 allowed_networks = ["10.20.0.0/16"]   # where receivers may be, besides the public internet; default: none
 
+[broker]                    # 'interlock ingest': coordinator/docs/brokers.md; everything else is in its flags
+password = { file = "/run/secrets/interlock/kafka" }   # of the user that --user names
+# token = { file = "/run/secrets/interlock/nats" }     # NATS
+
 [alerts]
 webhook = "https://…"       # alerts are posted there as CloudEvents; default: logged and counted only
 ```

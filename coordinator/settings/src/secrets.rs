@@ -13,6 +13,8 @@ fn secrets(settings: &Settings) -> impl Iterator<Item = (String, &Secret)> {
     let of_codec = settings.codec.server.tokens.iter().map(|of| &of.token).enumerate();
     let of_callbacks = settings.callbacks.iter().flat_map(|of| &of.keys).enumerate();
     let of_subscriptions = settings.subscriptions.keys.iter().enumerate();
+    let of_broker = [("broker.password", &settings.broker.password), ("broker.token", &settings.broker.token)];
+    let of_broker = of_broker.into_iter().filter_map(|(key, secret)| Some((key.to_owned(), secret.as_ref()?)));
     let of_targets = settings.targets.iter().filter_map(|(target, of)| Some((target, of.auth.secret()?)));
     let of_receivers = settings.targets.iter().flat_map(|(target, of)| {
         of.signing_keys.iter().enumerate().map(move |(index, secret)| (target, index, secret))
@@ -22,6 +24,7 @@ fn secrets(settings: &Settings) -> impl Iterator<Item = (String, &Secret)> {
         .chain(of_codec.map(|(index, secret)| (format!("codec.server.tokens, number {}", index + 1), secret)))
         .chain(of_callbacks.map(|(index, secret)| (format!("callbacks.keys, number {}", index + 1), secret)))
         .chain(of_subscriptions.map(|(index, secret)| (format!("subscriptions.keys, number {}", index + 1), secret)))
+        .chain(of_broker)
         .chain(of_targets.map(|(target, secret)| (format!("targets.{target}.auth"), secret)))
         .chain(
             of_receivers.map(|(target, index, secret)| {

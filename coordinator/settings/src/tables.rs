@@ -272,6 +272,16 @@ impl SubscriptionSettings {
     }
 }
 
+/// `[broker]`: the secrets with which `interlock ingest` connects to a broker. Everything else is in its flags.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BrokerSettings {
+    /// The password of the user that `--user` names.
+    pub password: Option<Secret>,
+    /// The token, for NATS.
+    pub token: Option<Secret>,
+}
+
 /// `[alerts]`: where alerts are sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]

@@ -247,6 +247,21 @@ pub const VARIABLES: &[Variable] = &[
          meanwhile.",
     ),
     variable(
+        "INTERLOCK_BROKER_PASSWORD",
+        "broker.password",
+        None,
+        "none",
+        "The password with which 'interlock ingest' connects to a broker as the user that --user names. In \
+         interlock.toml it may be a place: { file = \"PATH\" }.",
+    ),
+    variable(
+        "INTERLOCK_BROKER_TOKEN",
+        "broker.token",
+        None,
+        "none",
+        "The token with which 'interlock ingest nats' connects; likewise.",
+    ),
+    variable(
         "INTERLOCK_WORKERS_DRAIN",
         "workers.drain",
         None,

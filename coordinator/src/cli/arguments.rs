@@ -16,6 +16,7 @@ use super::dev::DevCommand;
 use super::doctor::DoctorCommand;
 use super::errors::ErrorsCommand;
 use super::gateway::GatewayCommand;
+use super::ingest::IngestCommand;
 use super::order::OrderCommand;
 use super::output::OutputFormat;
 use super::plan::PlanCommand;
@@ -103,6 +104,9 @@ pub(super) enum Command {
     Gateway(GatewayCommand),
     /// Run the codec server, which decrypts payloads for Temporal's web UI and CLI
     CodecServer(CodecServerCommand),
+    /// Take events from a message broker until told to stop: acknowledged once they are accepted, in order per customer
+    #[command(subcommand)]
+    Ingest(IngestCommand),
     /// Send events: one CloudEvent, a batch, or NDJSON of any length. Safe to run twice
     Submit(SubmitCommand),
     /// Show what an event would do: its claims, who is ahead, its steps and their requests; sends nothing. Exits with 1 if it would be

@@ -14,6 +14,7 @@ mod dev;
 mod doctor;
 mod errors;
 mod gateway;
+mod ingest;
 mod order;
 mod output;
 mod plan;
@@ -145,6 +146,7 @@ async fn carry_out(command: Command, settings: Settings, output: Output, color: 
         Command::Worker(command) => Box::pin(worker::run(&command, settings, output)).await,
         Command::Gateway(command) => Box::pin(gateway::run(&command, settings, output)).await,
         Command::CodecServer(command) => Box::pin(codec_server::run(&command, settings, output)).await,
+        Command::Ingest(command) => Box::pin(ingest::run(&command, settings, output)).await,
         Command::Submit(command) => Box::pin(submit::run(&command, settings, output)).await,
         Command::Plan(command) => Box::pin(plan::run(&command, settings, output)).await,
         Command::Audit(command) => Box::pin(audit::run(&command, settings, output)).await,

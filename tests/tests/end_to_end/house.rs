@@ -42,6 +42,17 @@ const MAY_USE: [(&str, &[&str]); 23] = [
         &["interlock-adapters", "interlock-client", "interlock-domain", "interlock-fault", "interlock-workflows"],
     ),
     (
+        "interlock-brokers",
+        &[
+            "interlock-adapters",
+            "interlock-domain",
+            "interlock-fault",
+            "interlock-observability",
+            "interlock-operations",
+            "interlock-settings",
+        ],
+    ),
+    (
         "interlock-worker-pools",
         &[
             "interlock-activities",
@@ -75,6 +86,7 @@ const MAY_USE: [(&str, &[&str]); 23] = [
         &[
             "interlock-adapters",
             "interlock-audit",
+            "interlock-brokers",
             "interlock-client",
             "interlock-connection",
             "interlock-domain",
@@ -144,7 +156,7 @@ const MAY_USE: [(&str, &[&str]); 23] = [
 ];
 
 /// The external dependencies that a crate must not have, by the beginning of their names.
-const HAS_NO_USE_FOR: [(&str, &[&str]); 12] = [
+const HAS_NO_USE_FOR: [(&str, &[&str]); 13] = [
     // No clock, no I/O, no Temporal.
     ("interlock-domain", &["temporalio", "tokio", "reqwest", "hyper", "axum", "tonic", "rand", "fastrand"]),
     // Neither the SDK's worker side nor an HTTP client.
@@ -164,6 +176,8 @@ const HAS_NO_USE_FOR: [(&str, &[&str]); 12] = [
     ("interlock-audit", &["reqwest", "hyper", "axum", "clap"]),
     // Neither HTTP nor the command line: those are for whoever asks.
     ("interlock-operations", &["hyper", "axum", "clap"]),
+    // Events from brokers: neither HTTP nor the command line nor Temporal.
+    ("interlock-brokers", &["temporalio", "reqwest", "hyper", "axum", "tonic", "clap"]),
     ("interlock-gateway", &["temporalio-sdk", "clap"]),
     ("interlock-model", &["temporalio", "tokio", "reqwest"]),
 ];

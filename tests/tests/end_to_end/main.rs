@@ -29,6 +29,7 @@ mod asked_under_load;
 mod at_rest;
 mod battery;
 mod bootstrapped;
+mod brokers;
 mod calls_under_way;
 mod catalog_events;
 mod changeover;

@@ -798,6 +798,30 @@ catalogue! {
             => "Check '[alerts] webhook' and the service behind it; the alert is in the log, and is not posted \
                 again.";
     }
+    Broker ("Brokers", "'interlock ingest', which takes events from NATS or Kafka. The first ones end the command or are shown by /readyz; \
+        dead letters carry the last one or a code of a rejected event.") {
+        BrokerNotBuilt = "broker_not_built": "This program was built without support for this broker."
+            => "Build it with the features of the brokers: 'cargo build --release --features nats,kafka'.";
+        BrokerSettingInvalid = "broker_setting_invalid": "A setting of the connection to a broker is invalid."
+            => "Correct the flag or setting that the message names; 'interlock ingest nats --help' and \
+                'interlock ingest kafka --help' list all flags.";
+        BrokerUnavailable = "broker_unavailable": "The broker cannot be reached, or does not answer."
+            => "Check the address, the network and the broker; the connection is retried automatically, and no message \
+                is lost.";
+        BrokerRefused = "broker_refused": "The broker refused the credentials, or does not permit what is asked of it."
+            => "Check user, password, token, certificate and the permissions at the broker; it is tried again \
+                automatically.";
+        BrokerPlaceMissing = "broker_place_missing": "A stream or topic does not exist at the broker."
+            => "Create it, or correct its name; Interlock creates consumers and groups, but no streams and topics.";
+        BrokerConsumerUnfit = "broker_consumer_unfit":
+            "The consumer exists at the broker with a configuration under which messages could be lost."
+            => "Change what the message names, or give another name with --consumer.";
+        DeadLetterUnwritten = "dead_letter_unwritten":
+            "A dead letter could not be written, so its message is not acknowledged."
+            => "Check that the place of dead letters exists and may be written; it is retried automatically.";
+        MessageTooLarge = "message_too_large": "A message of a broker exceeds the limit of 1 MiB."
+            => "Send smaller batches, then send the events of the dead letter again.";
+    }
     Import ("Importing leases", "Lines of 'interlock resource import'; an invalid line does not stop the import of the others.") {
         ListUnreadable = "list_unreadable": "The list of holders cannot be read."
             => "Check the path, and that it is CSV in UTF-8 whose first line is 'kind,id,customer'; then run it \

@@ -17,7 +17,8 @@ pub enum MetricKind {
 /// Interlock's own metrics. Their labels are bounded sets of words, never an entity's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricName {
-    /// Events that were received over HTTP, by `outcome`: accepted, rejected, unknown.
+    /// Events that were received over HTTP or from a broker, by `outcome`: accepted, rejected, unknown. From a broker, an event whose
+    /// outcome is unknown is sent again, and each time counts.
     EventsIngested,
     /// Events that were rejected, by `code` and `at` (gateway or entity): where it was decided. Each is counted once.
     EventsRejected,
@@ -73,6 +74,14 @@ pub enum MetricName {
     /// Differences between what a resource and its customers say about a lease, by `resource_kind`, `difference` and `outcome`:
     /// found (it lasted for longer than messages take), settled (they agree again). 0 if nothing is wrong.
     LeaseDifferences,
+    /// Messages of a broker that were written as dead letters, by `code`: why.
+    BrokerDeadLetters,
+    /// Messages of a broker that this process has, and has not acknowledged.
+    BrokerMessagesInFlight,
+    /// Messages that the broker has for this process and has not delivered, as far as it is known.
+    BrokerLag,
+    /// Calls to a broker that failed and are made again, by `call`: connect, fetch, acknowledge, dead_letter.
+    BrokerRetries,
 }
 
 const SECONDS: &[f64] =
@@ -81,7 +90,7 @@ const EVENTS: &[f64] = &[50.0, 100.0, 200.0, 400.0, 600.0, 1000.0, 1500.0, 2000.
 
 impl MetricName {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 30] = [
         Self::EventsIngested,
         Self::EventsRejected,
         Self::RequestsThrottled,
@@ -108,6 +117,10 @@ impl MetricName {
         Self::AlertsUndelivered,
         Self::SweepCircleTime,
         Self::LeaseDifferences,
+        Self::BrokerDeadLetters,
+        Self::BrokerMessagesInFlight,
+        Self::BrokerLag,
+        Self::BrokerRetries,
     ];
 
     /// The name, without the exporter's additions.
@@ -139,6 +152,10 @@ impl MetricName {
             Self::AlertsUndelivered => "interlock_alerts_undelivered",
             Self::SweepCircleTime => "interlock_sweep_circle_time_seconds",
             Self::LeaseDifferences => "interlock_lease_differences",
+            Self::BrokerDeadLetters => "interlock_broker_dead_letters",
+            Self::BrokerMessagesInFlight => "interlock_broker_messages_in_flight",
+            Self::BrokerLag => "interlock_broker_lag",
+            Self::BrokerRetries => "interlock_broker_retries",
         }
     }
 
@@ -157,7 +174,9 @@ impl MetricName {
             | Self::SweepFindings
             | Self::SweepFindingsLeftOut
             | Self::SweepTime
-            | Self::SweepCircleTime => MetricKind::Gauge,
+            | Self::SweepCircleTime
+            | Self::BrokerMessagesInFlight
+            | Self::BrokerLag => MetricKind::Gauge,
             Self::EventsIngested
             | Self::EventsRejected
             | Self::RequestsThrottled
@@ -168,7 +187,9 @@ impl MetricName {
             | Self::AlertsCleared
             | Self::AlertsUndelivered
             | Self::SweepsRun
-            | Self::LeaseDifferences => MetricKind::Counter,
+            | Self::LeaseDifferences
+            | Self::BrokerDeadLetters
+            | Self::BrokerRetries => MetricKind::Counter,
         }
     }
 
