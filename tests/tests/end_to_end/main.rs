@@ -41,6 +41,7 @@ mod doubt;
 mod embedded;
 mod entity_terminated;
 mod error_codes;
+mod espf;
 mod explained;
 mod gateway;
 mod hand_over;
