@@ -150,6 +150,14 @@ pub struct HolderPage {
     pub is_last: bool,
 }
 
+/// The outcome of a query that an adapter does not have.
+pub(crate) fn unknown_query(name: &str) -> Outcome {
+    Outcome::Permanent {
+        code: ErrorCode::UnknownQuery.into(),
+        detail: format!("the target's adapter does not have the query '{name}'"),
+    }
+}
+
 /// The plugin that speaks to one target.
 ///
 /// All operations are idempotent: if the target is already in the state that the call asks for, the outcome is
@@ -205,6 +213,25 @@ pub trait Adapter: Send + Sync {
     async fn registered_under(&self, call: &Call, target_identity: &ResourceId) -> Result<Vec<ResourceId>, Outcome> {
         let _ = (call, target_identity);
         Ok(Vec::new())
+    }
+
+    /// Asks what the target knows: the query `name` of its adapter file, with these arguments. It changes nothing at the target. All
+    /// its requests together may take `timeout`.
+    ///
+    /// Each part of the answer that the query describes is in the result, and is null if the target does not have it.
+    ///
+    /// # Errors
+    /// An outcome class, as [`Adapter::call`] would return it, if the target could not be asked. [`Outcome::Permanent`] `unknown_query`
+    /// if the adapter does not have this query.
+    async fn query(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        arguments: &Map<String, Value>,
+        timeout: Duration,
+    ) -> Result<Map<String, Value>, Outcome> {
+        let _ = (tenant, arguments, timeout);
+        Err(unknown_query(name))
     }
 
     /// Tells a subscription's receiver of one event. `sender` is the customer that it is about.

@@ -21,14 +21,15 @@ mod interpretation;
 mod operation;
 mod path;
 mod pointer;
+mod query;
 mod request;
 mod response_table;
-mod scope;
+pub(crate) mod scope;
 mod secret;
 mod shipped;
 mod status_set;
 pub(crate) mod success;
-mod template;
+pub(crate) mod template;
 mod template_names;
 mod variables;
 
@@ -44,8 +45,9 @@ use interlock_domain::ids::{ResourceId, ResourceKind, TargetId, TenantId};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use interlock_domain::toml_text::TomlFault;
 use secrecy::SecretString;
+use serde_json::{Map, Value};
 
-use crate::adapter::{Adapter, Call, Capabilities, Verification};
+use crate::adapter::{Adapter, Call, Capabilities, Verification, unknown_query};
 use crate::error::RegistryError;
 use crate::exchange::{Exchange, Line, authentication_headers};
 use crate::release;
@@ -74,6 +76,14 @@ pub fn check(text: &str) -> Vec<TomlFault> {
 /// As [`check`].
 pub fn operations(text: &str) -> Result<Vec<String>, Vec<TomlFault>> {
     Ok(Connector::parse(text)?.operations.into_keys().collect())
+}
+
+/// The names of the queries that an adapter file describes, sorted.
+///
+/// # Errors
+/// As [`check`].
+pub fn queries(text: &str) -> Result<Vec<String>, Vec<TomlFault>> {
+    Ok(Connector::parse(text)?.queries.into_keys().collect())
 }
 
 /// The kinds of resources of which an adapter file can tell who has one, sorted.
@@ -280,6 +290,18 @@ impl Adapter for DeclarativeAdapter {
         let variables = variables::of_resource(&self.target, resource, &self.parameters);
         let asked = self.attempt(self.request_timeout).ask(question, &variables).await;
         asked.map(|(interpretation, _)| interpretation).and_then(Interpretation::into_holder_answer)
+    }
+
+    async fn query(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        arguments: &Map<String, Value>,
+        timeout: Duration,
+    ) -> Result<Map<String, Value>, Outcome> {
+        let Some(query) = self.connector.queries.get(name) else { return Err(unknown_query(name)) };
+        let variables = variables::of_query(tenant, &self.target, arguments, &self.parameters);
+        query.ask(&self.attempt(timeout), &variables).await
     }
 
     async fn health(&self) -> Result<(), Outcome> {

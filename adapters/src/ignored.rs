@@ -1,7 +1,7 @@
 //! Settings of targets that an adapter kind does not use. One that is set all the same would promise something that nothing keeps.
 
 use crate::settings::AdapterKind;
-use AdapterKind::{Declarative, External, Json, Pyhss, Webhook};
+use AdapterKind::{Declarative, External, Intake, Json, Pyhss, Webhook};
 
 /// The settings that not every kind uses, and the kinds that do.
 const USED_BY: &[(&str, &[AdapterKind])] = &[
@@ -11,13 +11,14 @@ const USED_BY: &[(&str, &[AdapterKind])] = &[
     ("connect_timeout", &[Pyhss, Json, Declarative, Webhook]),
     ("retry_after_max", &[Pyhss, Json, Declarative, Webhook]),
     ("max_apply_delay", &[Pyhss, Json, Declarative]),
-    ("concurrency", &[Pyhss, Json, Declarative, Webhook]),
+    ("concurrency", &[Pyhss, Json, Declarative, Webhook, Intake]),
     ("callbacks", &[Json, Declarative]),
     ("format", &[Webhook]),
     ("signing_keys", &[Webhook]),
     ("espf_group", &[Webhook]),
     ("espf_account", &[Webhook]),
-    ("file", &[Declarative]),
+    ("file", &[Declarative, Intake]),
+    ("producer", &[Intake]),
     ("parameters", &[Declarative]),
     ("fence", &[Json]),
     ("idempotency_keys", &[Json]),
@@ -39,6 +40,7 @@ impl AdapterKind {
             Json => "json",
             Declarative => "declarative",
             Webhook => "webhook",
+            Intake => "intake",
             External => "external",
         }
     }
@@ -59,7 +61,7 @@ mod tests {
     use super::*;
     use crate::settings::TargetSettings;
 
-    const KINDS: [AdapterKind; 5] = [Pyhss, Json, Declarative, Webhook, External];
+    const KINDS: [AdapterKind; 6] = [Pyhss, Json, Declarative, Webhook, Intake, External];
 
     #[test]
     fn each_setting_in_the_list_exists_and_each_other_one_is_for_all_kinds() {

@@ -18,6 +18,7 @@ mod exchange;
 pub mod front_door;
 mod ignored;
 mod json_http;
+pub mod mapping;
 mod protection;
 mod pyhss;
 mod recognition;

@@ -20,7 +20,7 @@ pub struct AdapterRegistry {
 }
 
 impl AdapterRegistry {
-    /// Creates one adapter for each target, except for external ones.
+    /// Creates one adapter for each target, except for external ones and those that translate events.
     ///
     /// # Errors
     /// [`RegistryError`] for the first target whose settings are invalid.
@@ -34,8 +34,8 @@ impl AdapterRegistry {
                 AdapterKind::Declarative => Arc::new(DeclarativeAdapter::new(target, settings)?),
                 AdapterKind::Json => Arc::new(JsonHttpAdapter::new(target, settings)?),
                 AdapterKind::Webhook => Arc::new(WebhookAdapter::new(target, settings)?),
-                // Another program serves this target.
-                AdapterKind::External => continue,
+                // Another program serves this target; or its adapter needs Interlock itself, and workers add it.
+                AdapterKind::External | AdapterKind::Intake => continue,
             };
             registry.insert(target.clone(), adapter);
         }

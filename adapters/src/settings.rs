@@ -31,6 +31,8 @@ pub enum AdapterKind {
     Declarative,
     /// The receiver of a subscription: it is told of outcomes, and has no operations.
     Webhook,
+    /// It translates the events of a producer into those of the catalog, by a mapping. Interlock itself does so.
+    Intake,
     /// No adapter of Interlock: another program, in any language, serves the target's queue (`docs/provision.md`). Interlock's workers
     /// do not poll that queue.
     External,
@@ -96,7 +98,7 @@ impl Authentication {
 pub struct TargetSettings {
     /// The kind of adapter.
     pub adapter: AdapterKind,
-    /// The URL: scheme, host, port and path prefix. Required, except for an external target.
+    /// The URL: scheme, host, port and path prefix. Required, except for an external target and one that translates events.
     #[serde(default)]
     pub base_url: Option<Url>,
     /// How Interlock authenticates. For a declarative target this replaces the setting in its file.
@@ -117,10 +119,14 @@ pub struct TargetSettings {
     /// s for JSON, the value in its file for a declarative target.
     #[serde(default, with = "optional_duration")]
     pub max_apply_delay: Option<Duration>,
-    /// Declarative only, and required there: the path of the file that describes the target's operations, relative to the working
-    /// directory. The bare name of a file that comes with Interlock (`espocrm.toml`) means that file, unless such a file exists here.
+    /// Declarative and intake only, and required there: the path of the file that describes the target's operations, or of the mapping,
+    /// relative to the working directory. The bare name of a file that comes with Interlock (`espocrm.toml`) means that file, unless
+    /// such a file exists here.
     #[serde(default)]
     pub file: Option<PathBuf>,
+    /// Intake only: the target of `look_up`s of the mapping, whose adapter file has these queries. Required if the mapping has any.
+    #[serde(default)]
+    pub producer: Option<TargetId>,
     /// Declarative only: values for the parameters that the file declares.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
@@ -203,6 +209,11 @@ impl TargetSettings {
         Self::by_default(adapter, Some(base_url))
     }
 
+    /// The settings of a target that translates events by the mapping in this file.
+    pub fn intake(file: impl Into<PathBuf>, producer: Option<TargetId>) -> Self {
+        Self { file: Some(file.into()), producer, ..Self::by_default(AdapterKind::Intake, None) }
+    }
+
     /// The settings of a target that another program serves.
     pub fn external() -> Self {
         Self::by_default(AdapterKind::External, None)
@@ -226,6 +237,7 @@ impl TargetSettings {
             retry_after_max: default_retry_after_max(),
             max_apply_delay: None,
             file: None,
+            producer: None,
             parameters: BTreeMap::new(),
             fence: Fence::None,
             idempotency_keys: true,

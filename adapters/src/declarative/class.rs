@@ -54,6 +54,8 @@ pub(super) enum Asked {
     Poll,
     /// It asks who has a resource.
     Holder,
+    /// It asks what the target knows.
+    Query,
     /// Any of these: for the rows that are appended to those of every request.
     Anything,
 }
@@ -110,6 +112,14 @@ impl Asked {
                 ("unavailable", Class::Unavailable),
                 ("permanent", Class::Permanent),
             ],
+            Self::Query => &[
+                ("found", Class::Found),
+                ("absent", Class::Absent),
+                ("transient", Class::Transient),
+                ("throttled", Class::Throttled),
+                ("unavailable", Class::Unavailable),
+                ("permanent", Class::Permanent),
+            ],
             Self::Anything => &[
                 ("transient", Class::Transient),
                 ("throttled", Class::Throttled),
@@ -122,6 +132,6 @@ impl Asked {
 
     /// Whether the request changes nothing at the target.
     pub(super) fn is_question(self) -> bool {
-        matches!(self, Self::LookUp | Self::Verify | Self::Poll | Self::Holder)
+        matches!(self, Self::LookUp | Self::Verify | Self::Poll | Self::Holder | Self::Query)
     }
 }

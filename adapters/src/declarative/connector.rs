@@ -10,6 +10,7 @@ use interlock_domain::toml_text::{self, Faults, Section, TomlFault};
 use super::auth::{Auth, TlsSources};
 use super::class::Asked;
 use super::operation::{CapabilityKeys, Inquiry, Operation, Surroundings};
+use super::query::Query;
 use super::request::{NamedRequests, RequestTemplate};
 use super::response_table::SharedRows;
 use super::scope::Scope;
@@ -24,6 +25,8 @@ pub(super) struct Connector {
     pub(super) tls: TlsSources,
     pub(super) operations: BTreeMap<String, Operation>,
     pub(super) find_holder: BTreeMap<ResourceKind, Inquiry>,
+    /// What the target can be asked.
+    pub(super) queries: BTreeMap<String, Query>,
     pub(super) health: Option<RequestTemplate>,
     /// The capabilities of operations that the file does not describe.
     pub(super) defaults: Capabilities,
@@ -57,6 +60,7 @@ fn read(mut root: Section<'_>, faults: &mut Faults<'_>) -> Connector {
     let surroundings = Surroundings { parameters: names, shared: Arc::new(shared), requests, has_find_holder };
     let operations = read_operations(&mut root, &defaults, &surroundings, faults);
     let find_holder = read_find_holder(&mut root, &surroundings, faults);
+    let queries = read_queries(&mut root, &surroundings, faults);
     let health = root.section("health", faults).and_then(|mut section| {
         let scope = Scope::of_target(&surroundings.parameters);
         let request = RequestTemplate::read(&mut section, Asked::LookUp, &scope, &surroundings.requests, faults);
@@ -69,7 +73,7 @@ fn read(mut root: Section<'_>, faults: &mut Faults<'_>) -> Connector {
     // Nothing is known about an operation that the file does not describe, not even how to read it back.
     defaults.verify = false;
     defaults.on_ambiguous = crate::adapter::OnAmbiguous::Hold;
-    Connector { parameters, auth: auth.unwrap_or(None), tls, operations, find_holder, health, defaults }
+    Connector { parameters, auth: auth.unwrap_or(None), tls, operations, find_holder, queries, health, defaults }
 }
 
 fn read_parameters(root: &mut Section<'_>, faults: &mut Faults<'_>) -> BTreeMap<String, Option<String>> {
@@ -115,8 +119,9 @@ fn read_operations(
 ) -> BTreeMap<String, Operation> {
     let spot = root.spot.clone();
     let entries = root.named("operations", faults);
-    if entries.is_empty() {
-        faults.add(&spot, ErrorCode::NoOperations, "An adapter file needs at least one [operations.NAME].");
+    if entries.is_empty() && !root.has("queries") {
+        let message = "An adapter file needs at least one [operations.NAME] or [queries.NAME].";
+        faults.add(&spot, ErrorCode::NoOperations, message);
     }
     let mut operations = BTreeMap::new();
     for (name, entry) in entries {
@@ -126,6 +131,21 @@ fn read_operations(
         }
     }
     operations
+}
+
+fn read_queries(
+    root: &mut Section<'_>,
+    surroundings: &Surroundings<'_>,
+    faults: &mut Faults<'_>,
+) -> BTreeMap<String, Query> {
+    let mut queries = BTreeMap::new();
+    for (name, entry) in root.named("queries", faults) {
+        let Some(section) = entry.section(faults) else { continue };
+        if let Some(query) = Query::read(section, surroundings, faults) {
+            queries.insert(name.to_owned(), query);
+        }
+    }
+    queries
 }
 
 fn read_find_holder(

@@ -1,9 +1,10 @@
 //! The adapter files that come with Interlock.
 
 /// Their names and texts.
-pub const SHIPPED: [(&str, &str); 6] = [
+pub const SHIPPED: [(&str, &str); 7] = [
     ("espocrm.toml", include_str!("../../connectors/espocrm.toml")),
     ("hubspot.toml", include_str!("../../connectors/hubspot.toml")),
+    ("portaone-api.toml", include_str!("../../connectors/portaone-api.toml")),
     ("portaone-nsps.toml", include_str!("../../connectors/portaone-nsps.toml")),
     ("salesforce.toml", include_str!("../../connectors/salesforce.toml")),
     ("tmf640.toml", include_str!("../../connectors/tmf640.toml")),

@@ -4,6 +4,7 @@
 //! filter `optional`), the header, query parameter or field is left out of the request.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::LazyLock;
 
 use interlock_domain::error_code::ErrorCode;
@@ -61,16 +62,22 @@ fn is_left_out(value: &Rendered) -> bool {
 
 /// A template could not be rendered: a value is missing, or an expression failed.
 #[derive(Debug)]
-pub(super) struct NotRendered {
+pub(crate) struct NotRendered {
     /// The place of the template in the file.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// The kind of failure. It contains no value, since values are personal.
-    pub(super) reason: String,
+    pub(crate) reason: String,
+}
+
+impl fmt::Display for NotRendered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}': {}", self.path, self.reason)
+    }
 }
 
 /// One text of the file.
 #[derive(Debug, Clone)]
-pub(super) struct Template {
+pub(crate) struct Template {
     source: String,
     path: String,
     /// The expression, if the text is a single `{{ expression }}`.
@@ -79,12 +86,12 @@ pub(super) struct Template {
 
 impl Template {
     /// Parses the text and checks its syntax, variables, filters and tests.
-    pub(super) fn read(entry: &Entry<'_>, scope: &Scope, faults: &mut Faults<'_>) -> Option<Self> {
+    pub(crate) fn read(entry: &Entry<'_>, scope: &Scope, faults: &mut Faults<'_>) -> Option<Self> {
         Self::of(entry.text(faults)?, entry, scope, faults)
     }
 
     /// Like [`Self::read`], for a part of the entry's text.
-    pub(super) fn of(source: &str, entry: &Entry<'_>, scope: &Scope, faults: &mut Faults<'_>) -> Option<Self> {
+    pub(crate) fn of(source: &str, entry: &Entry<'_>, scope: &Scope, faults: &mut Faults<'_>) -> Option<Self> {
         let spot = &entry.spot;
         let variables = match STRICT.template_from_str(source) {
             Ok(template) => template.undeclared_variables(true).into_iter().collect::<BTreeSet<_>>(),
@@ -108,18 +115,41 @@ impl Template {
         Some(Self { source: source.to_owned(), path: spot.path.clone(), expression: expression_of(source) })
     }
 
+    /// Reads a condition: an expression without `{{ }}`.
+    pub(crate) fn read_condition(entry: &Entry<'_>, scope: &Scope, faults: &mut Faults<'_>) -> Option<Self> {
+        let template = Self::of(&format!("{{{{ {} }}}}", entry.text(faults)?), entry, scope, faults)?;
+        if template.expression.is_none() {
+            let message = "A condition is an expression without '{{' and '}}', for example \"kept.status == 'used'\".";
+            faults.add(&entry.spot, ErrorCode::TemplateSyntax, message);
+            return None;
+        }
+        Some(template)
+    }
+
+    /// Whether the condition holds: its value is neither none, false, 0 nor empty.
+    pub(crate) fn holds(&self, variables: &Rendered) -> Result<bool, NotRendered> {
+        Ok(match self.value(variables)? {
+            None | Some(Value::Null) => false,
+            Some(Value::Bool(flag)) => flag,
+            Some(Value::Number(number)) => number.as_f64() != Some(0.0),
+            Some(Value::String(text)) => !text.is_empty(),
+            Some(Value::Array(items)) => !items.is_empty(),
+            Some(Value::Object(fields)) => !fields.is_empty(),
+        })
+    }
+
     /// Whether it is the same for every call.
-    pub(super) fn is_constant(&self) -> bool {
+    pub(crate) fn is_constant(&self) -> bool {
         !["{{", "{%", "{#"].iter().any(|mark| self.source.contains(mark))
     }
 
     /// The text in the file.
-    pub(super) fn source(&self) -> &str {
+    pub(crate) fn source(&self) -> &str {
         &self.source
     }
 
     /// The rendered text. `None` if it is a single expression without a value.
-    pub(super) fn text(&self, variables: &Rendered) -> Result<Option<String>, NotRendered> {
+    pub(crate) fn text(&self, variables: &Rendered) -> Result<Option<String>, NotRendered> {
         if self.is_constant() {
             return Ok(Some(self.source.clone()));
         }
@@ -133,7 +163,7 @@ impl Template {
     }
 
     /// The JSON value. `None` if it must be left out.
-    pub(super) fn value(&self, variables: &Rendered) -> Result<Option<Value>, NotRendered> {
+    pub(crate) fn value(&self, variables: &Rendered) -> Result<Option<Value>, NotRendered> {
         let Some(expression) = &self.expression else { return Ok(self.text(variables)?.map(Value::String)) };
         let value = STRICT
             .compile_expression(expression)
@@ -156,7 +186,7 @@ impl Template {
     }
 
     /// The rendered text, in which missing values are empty: for texts about an answer.
-    pub(super) fn sentence(&self, variables: &Rendered) -> Option<String> {
+    pub(crate) fn sentence(&self, variables: &Rendered) -> Option<String> {
         if self.is_constant() {
             return Some(self.source.clone());
         }
@@ -198,7 +228,7 @@ fn is_unknown(expression: &str, kind: ErrorKind) -> bool {
 
 /// A JSON value of the file whose texts are templates.
 #[derive(Debug, Clone)]
-pub(super) enum JsonTemplate {
+pub(crate) enum JsonTemplate {
     /// The same for every call.
     Constant(Value),
     /// A text.
@@ -210,7 +240,7 @@ pub(super) enum JsonTemplate {
 }
 
 impl JsonTemplate {
-    pub(super) fn read(entry: &Entry<'_>, scope: &Scope, faults: &mut Faults<'_>) -> Option<Self> {
+    pub(crate) fn read(entry: &Entry<'_>, scope: &Scope, faults: &mut Faults<'_>) -> Option<Self> {
         if entry.as_text().is_some() {
             let template = Template::read(entry, scope, faults)?;
             return Some(if template.is_constant() {
@@ -232,7 +262,7 @@ impl JsonTemplate {
     }
 
     /// The value. `None` if it must be left out.
-    pub(super) fn value(&self, variables: &Rendered) -> Result<Option<Value>, NotRendered> {
+    pub(crate) fn value(&self, variables: &Rendered) -> Result<Option<Value>, NotRendered> {
         Ok(match self {
             Self::Constant(value) => Some(value.clone()),
             Self::Text(template) => template.value(variables)?,
@@ -256,7 +286,7 @@ impl JsonTemplate {
     }
 
     /// The constant value, if it is constant.
-    pub(super) fn constant(&self) -> Option<&Value> {
+    pub(crate) fn constant(&self) -> Option<&Value> {
         match self {
             Self::Constant(value) => Some(value),
             _ => None,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use interlock_domain::ids::{ResourceId, TargetId};
+use interlock_domain::ids::{ResourceId, TargetId, TenantId};
 use minijinja::Value as Rendered;
 use serde_json::{Map, Value, json};
 
@@ -32,6 +32,16 @@ pub(super) fn of_call(call: &Call, callback_url: Option<&str>, parameters: &Para
     }));
     of_call.0.extend(callback_url.map(|url| ("callback_url".to_owned(), url.into())));
     of_call
+}
+
+/// The variables of a query.
+pub(super) fn of_query(
+    tenant: &TenantId,
+    target: &TargetId,
+    arguments: &Map<String, Value>,
+    parameters: &Parameters,
+) -> Variables {
+    variables(json!({"tenant": tenant, "target": target, "data": arguments, "parameters": parameters}))
 }
 
 /// The variables of a request for the holder of a resource.

@@ -18,11 +18,13 @@ pub enum EventStatus {
     Rejected,
     /// It may have been accepted. Sending it again is safe.
     Unknown,
+    /// Nothing is to be done for it: the mapping of its producer's events says so. Only calls with such a mapping answer this.
+    Ignored,
 }
 
 impl EventStatus {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Accepted, Self::Rejected, Self::Unknown];
+    pub const ALL: [Self; 4] = [Self::Accepted, Self::Rejected, Self::Unknown, Self::Ignored];
 
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
@@ -30,6 +32,7 @@ impl EventStatus {
             Self::Accepted => "accepted",
             Self::Rejected => "rejected",
             Self::Unknown => "unknown",
+            Self::Ignored => "ignored",
         }
     }
 }
@@ -89,6 +92,12 @@ impl EventResult {
     #[must_use]
     pub fn rejected(self, rejection: Rejection) -> Self {
         Self { status: EventStatus::Rejected, code: Some(rejection.code), detail: Some(rejection.detail), ..self }
+    }
+
+    /// The same event, for which nothing is to be done.
+    #[must_use]
+    pub fn ignored(self, reason: String) -> Self {
+        Self { status: EventStatus::Ignored, code: Some(ErrorCode::EventIgnored.into()), detail: Some(reason), ..self }
     }
 
     /// The same event; whether it was accepted is unknown.

@@ -98,6 +98,16 @@ impl Access {
         is_known.then_some(digest).ok_or_else(unknown)
     }
 
+    /// Whether there are no tokens: everybody who reaches the gateway may do everything.
+    pub fn is_open(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// Whether this is the digest of a token.
+    pub fn knows(&self, digest: &TokenDigest) -> bool {
+        self.tokens.iter().any(|known| known.digest == *digest)
+    }
+
     /// The tenant under which a call is counted that is not for a particular tenant: the first of its token.
     pub fn home(&self, headers: &HeaderMap) -> TenantId {
         let digest = self.token(headers).unwrap_or_default();
@@ -134,8 +144,15 @@ impl Access {
         if self.tokens.is_empty() {
             return Ok(());
         }
-        let digest = self.token(headers)?;
-        let of_token: Vec<&Known> = self.tokens.iter().filter(|known| known.digest == digest).collect();
+        self.check_digest(&self.token(headers)?, tenant, need)
+    }
+
+    /// Checks a call for a tenant with the token of this digest.
+    ///
+    /// # Errors
+    /// A [`Problem`]: 403 `tenant_forbidden` or `role_forbidden`.
+    pub fn check_digest(&self, digest: &TokenDigest, tenant: &TenantId, need: Need) -> Result<(), Problem> {
+        let of_token: Vec<&Known> = self.tokens.iter().filter(|known| known.digest == *digest).collect();
         let forbidden = |code, detail: String| Err(Problem::new(StatusCode::FORBIDDEN, code, detail));
         let of_tenant: Vec<&&Known> = of_token.iter().filter(|known| known.tenants.contains(tenant)).collect();
         if of_tenant.is_empty() {

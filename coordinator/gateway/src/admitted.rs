@@ -29,7 +29,7 @@ pub(super) struct CallsUnderWay {
 }
 
 /// A running call; dropping it ends it.
-struct CallUnderWay {
+pub(super) struct CallUnderWay {
     token: TokenDigest,
     all: Arc<CallsUnderWay>,
 }
@@ -40,7 +40,7 @@ impl CallsUnderWay {
     }
 
     /// Starts a call, unless there are too many. Only known tokens come here, so that there are few to remember.
-    fn begin(self: &Arc<Self>, token: TokenDigest) -> Option<CallUnderWay> {
+    pub(super) fn begin(self: &Arc<Self>, token: TokenDigest) -> Option<CallUnderWay> {
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         let calls = of.entry(token).or_default();
         if *calls >= self.per_token_max.get() {

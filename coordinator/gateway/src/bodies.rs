@@ -2,6 +2,7 @@
 //! for programs that try arbitrary texts, such as the fuzz targets.
 
 use axum::http::HeaderMap;
+use interlock_adapters::mapping::{Mapping, Taken};
 use interlock_domain::target_entity::TargetActionKind;
 use interlock_domain::tenant::TenantActionKind;
 pub use interlock_http_service::Problem;
@@ -17,7 +18,7 @@ use super::problems::problem;
 use super::request::parse_action;
 use super::targets::{self, TargetActionBody};
 use super::tenants::{self, TenantActionBody};
-use super::{JSON_VALUES_MAX, codec_server, events};
+use super::{JSON_VALUES_MAX, codec_server, espf, events};
 
 /// The events of a call with these headers and this body, of which a batch may have `events_max`.
 ///
@@ -27,6 +28,14 @@ pub fn events(headers: &HeaderMap, body: &[u8], events_max: usize) -> Result<Vec
     let is_binary = events::is_binary(headers);
     check_media_type(headers, |media_type| events::takes(media_type, is_binary))?;
     events::read(headers, is_binary, body, JsonLimits { elements_max: events_max, values_max: JSON_VALUES_MAX })
+}
+
+/// What becomes of a call with these headers and an event of PortaOne, by this mapping.
+///
+/// # Errors
+/// The gateway's answer if it is no such event.
+pub fn espf(mapping: &Mapping, headers: &HeaderMap, body: &[u8]) -> Result<Taken, Problem> {
+    espf::taken(mapping, headers, body)
 }
 
 /// An action on an order.

@@ -16,6 +16,8 @@ use super::JSON_VALUES_MAX;
 
 /// The calls that take events.
 const EVENTS: &str = "/v1/tenants/{tenant}/events";
+/// The call that takes events of PortaOne.
+const ESPF: &str = "/v1/tenants/{tenant}/espf";
 /// The highest rate of a target, in requests per second.
 const RATE_MAX: f64 = 1_000_000.0;
 /// The statuses that any call with a token may have, and why.
@@ -51,7 +53,13 @@ pub(super) fn complete(declared: &OpenApi) -> Value {
         "scheme": "bearer",
         "description": "A token of [[gateway.tokens]]. A gateway without tokens serves its own machine only, and needs none.",
     });
+    description["components"]["securitySchemes"]["basic"] = json!({
+        "type": "http",
+        "scheme": "basic",
+        "description": "A user of [espf.TENANT], or any user with a token of [[gateway.tokens]] as the password.",
+    });
     description["security"] = json!([{"bearer": []}]);
+    description["components"]["schemas"]["EspfEvent"] = of_espf();
     for (name, schema) in of_bodies() {
         merge(&mut description["components"]["schemas"][name], schema);
     }
@@ -82,6 +90,12 @@ fn complete_call(path: &str, call: &mut Value) {
     }
     if path == EVENTS {
         describe_modes(call);
+    }
+    if path == ESPF {
+        // A signature has a header of its own, which the settings of the tenant name: OpenAPI has no scheme for it.
+        call["security"] = json!([{"bearer": []}, {"basic": []}, {}]);
+        let schema = json!({"$ref": "#/components/schemas/EspfEvent"});
+        call["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": schema}}});
     }
     let has_body = call.get("requestBody").is_some();
     // A call without a token can only be refused for its host or origin.
@@ -239,6 +253,37 @@ fn of_events() -> [(&'static str, Value); 2] {
     let batch = json!({"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/CloudEvent"},
         "description": format!("Several events: as many as the setting gateway.batch_events_max allows, with {JSON_VALUES_MAX} values in all")});
     [("CloudEvent", event), ("CloudEventBatch", batch)]
+}
+
+/// An event of ESPF, or of NSPS around it.
+fn of_espf() -> Value {
+    let id = json!({"anyOf": [{"type": "string", "pattern": "\\S"}, {"type": "integer", "minimum": 0, "maximum": u32::MAX}]});
+    let env = json!({"type": ["string", "integer", "null"], "minimum": 0, "maximum": u32::MAX});
+    let raw = json!({
+        "type": "object",
+        "required": ["event_type", "variables"],
+        "properties": {
+            "event_type": {"type": "string", "minLength": 1},
+            "variables": {"type": "object", "required": ["i_event"], "properties": {"i_event": id, "i_env": env}},
+        },
+        "example": {"event_type": "DID/Updated", "variables": {"i_event": "4711", "number": "12065551234"}},
+    });
+    let enriched = json!({
+        "type": "object",
+        "required": ["data"],
+        "not": {"required": ["event_type"]},
+        "properties": {
+            "event_id": {"description": "The id if the event has no i_event"},
+            "data": raw,
+            "pb_data": {"description": "More about the account and its SIM"},
+            "created_at": {"description": "The time if the event has no event_time"},
+        },
+    });
+    json!({
+        "description": "An event of PortaOne's ESPF, or the same event as an NSPS connector gets it. Ids may be texts or integers. What \
+                        becomes of an event of a type that the mapping does not have is in its result.",
+        "anyOf": [raw, enriched],
+    })
 }
 
 /// The three modes in which events come: structured, in a batch, and binary.

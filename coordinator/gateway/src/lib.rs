@@ -12,6 +12,7 @@ pub mod bodies;
 mod callbacks;
 pub mod codec_server;
 mod description;
+mod espf;
 mod events;
 mod foreign;
 mod metrics;
@@ -61,6 +62,7 @@ use utoipa_axum::routes;
 
 use self::access::Access;
 use self::admitted::CallsUnderWay;
+use self::espf::EspfTenants;
 use self::throttle::Throttle;
 
 /// The largest body, in bytes: a batch of a thousand events of usual size.
@@ -87,6 +89,7 @@ struct Gateway {
     callback_places: Arc<Semaphore>,
     batch_events_max: NonZeroU32,
     events_per_second_max: NonZeroU32,
+    espf: Arc<EspfTenants>,
     metrics: Metrics,
 }
 
@@ -114,7 +117,7 @@ pub async fn start(installation: &Installation, metrics: &Metrics, listen: Socke
 ///
 /// # Errors
 /// [`Fault`] `gateway_without_tokens` if other machines could reach it and no token is configured, `gateway_token_missing` if
-/// one is empty or cannot be read, `callback_key_invalid`, `tls_unusable`, or `listen_failed`.
+/// one is empty or cannot be read, `callback_key_invalid`, `mapping_unreadable`, `mapping_faulty`, `tls_unusable`, or `listen_failed`.
 pub async fn listen(
     settings: &Settings,
     metrics: &Metrics,
@@ -122,6 +125,7 @@ pub async fn listen(
     waiting: &Waiting,
 ) -> Result<Listening, Fault> {
     let callback_keys = settings.callbacks.as_ref().map(CallbackSettings::read_keys).transpose()?;
+    let espf = espf::tenants(settings)?;
     let (http, settings) = (&settings.http, &settings.gateway);
     if settings.tokens.is_empty() && !listen.ip().is_loopback() {
         return Err(Fault::wrong_use(
@@ -142,7 +146,7 @@ pub async fn listen(
     let options = HttpOptions::new(http, door).tls(settings.tls.as_ref()).stoppable(stop.clone(), settings.drain);
     let router = starting::router(Arc::clone(&serving), metrics.clone(), waiting);
     let service = HttpService::start(listen, router, options).await?;
-    Ok(Listening { service, serving, stop, access, callback_keys })
+    Ok(Listening { service, serving, stop, access, callback_keys, espf })
 }
 
 /// A gateway that listens, and does not serve yet.
@@ -152,12 +156,13 @@ pub struct Listening {
     stop: CancellationToken,
     access: Access,
     callback_keys: Option<CallbackKeys>,
+    espf: EspfTenants,
 }
 
 impl Listening {
     /// Serves all calls from now on.
     pub fn serve(self, installation: &Installation, metrics: &Metrics) -> HttpService {
-        let Self { service, serving, stop, access, callback_keys } = self;
+        let Self { service, serving, stop, access, callback_keys, espf } = self;
         let settings = &installation.settings.gateway;
         let gateway = Gateway {
             ingest: Ingest::new(installation.clone()),
@@ -173,6 +178,7 @@ impl Listening {
             callback_places: callbacks::places(),
             batch_events_max: settings.batch_events_max,
             events_per_second_max: settings.events_per_second_max,
+            espf: Arc::new(espf),
             metrics: metrics.clone(),
         };
         let about = about(installation.catalog.digest().to_owned(), stop.clone());
@@ -221,9 +227,9 @@ fn described_calls() -> OpenApiRouter<Gateway> {
         .routes(routes!(subscriptions::show, subscriptions::remove))
 }
 
-/// The calls that need no bearer token. They are described, too.
+/// The calls that need no bearer token, or check it themselves. They are described, too.
 fn open_calls() -> OpenApiRouter<Gateway> {
-    OpenApiRouter::new().routes(routes!(callbacks::take))
+    OpenApiRouter::new().routes(routes!(callbacks::take)).routes(routes!(espf::submit))
 }
 
 fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
@@ -302,6 +308,7 @@ mod tests {
             "/v1/targets/{name}",
             "/v1/targets/{name}/actions",
             "/v1/callbacks/{token}",
+            "/v1/tenants/{tenant}/espf",
         ] {
             assert!(paths.iter().any(|known| *known == path), "{path} of {paths:?}");
         }
@@ -339,7 +346,7 @@ mod tests {
             for (method, call) in calls.as_object().unwrap() {
                 assert!(ids.insert(call["operationId"].as_str().unwrap().to_owned()), "{method} {path}");
                 let is_open = path.starts_with("/v1/callbacks/");
-                assert_eq!(call.get("security").is_some(), is_open, "{method} {path}");
+                assert_eq!(call.get("security").is_some(), is_open || path.ends_with("/espf"), "{method} {path}");
                 for status in ["400", "401", "403", "429", "502", "503"].iter().filter(|_| !is_open) {
                     let content = call["responses"][status]["content"].as_object().unwrap();
                     assert_eq!(

@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod import;
 pub mod ingest;
 pub mod inspection;
+pub mod intake;
 pub mod misplaced;
 pub mod recovery;
 pub mod schedules;

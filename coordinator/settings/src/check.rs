@@ -60,6 +60,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
     }
     check_targets(settings)?;
     check_callbacks(settings)?;
+    check_espf(settings)?;
     check_tenants(settings)
 }
 
@@ -92,6 +93,34 @@ fn check_targets(settings: &Settings) -> Result<(), Fault> {
         rules.check().map_err(|fault| invalid(&format!("targets.{target}.{}", fault.key), fault.reason))?;
         if of_target.concurrency == Some(0) {
             return Err(invalid(&format!("targets.{target}.concurrency"), "is 0; it must be at least 1"));
+        }
+    }
+    Ok(())
+}
+
+/// Checks who translates the events of ESPF, and whom these translators ask.
+fn check_espf(settings: &Settings) -> Result<(), Fault> {
+    let kind = |target| settings.targets.get(target).map(|of| of.adapter);
+    for (tenant, of) in &settings.espf {
+        if kind(&of.target) != Some(AdapterKind::Intake) {
+            let reason = format!("is '{}', which is no target with adapter = \"intake\"", of.target);
+            return Err(invalid(&format!("espf.{tenant}.target"), reason));
+        }
+        if of.signature.as_ref().is_some_and(|signature| signature.keys.is_empty()) {
+            return Err(invalid(&format!("espf.{tenant}.signature.keys"), "is empty; it needs the shared key"));
+        }
+        if of.users.iter().any(|user| user.username.is_empty() || user.username.contains(':')) {
+            return Err(invalid(&format!("espf.{tenant}.users"), "has a name that is empty or contains ':'"));
+        }
+    }
+    for (target, of) in settings.targets.iter().filter(|(_, of)| of.adapter == AdapterKind::Intake) {
+        if of.file.is_none() {
+            return Err(invalid(&format!("targets.{target}.file"), "is missing; it names the mapping"));
+        }
+        if let Some(producer) = of.producer.as_ref().filter(|producer| kind(producer) != Some(AdapterKind::Declarative))
+        {
+            let reason = format!("is '{producer}', which is no target with adapter = \"declarative\"");
+            return Err(invalid(&format!("targets.{target}.producer"), reason));
         }
     }
     Ok(())

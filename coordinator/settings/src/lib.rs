@@ -7,6 +7,7 @@
 pub mod catalog_file;
 mod check;
 mod codec;
+mod espf;
 mod http;
 mod key_id;
 mod reference;
@@ -34,6 +35,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 pub use codec::{CodecServerSettings, CodecSettings, CodecToken, KeySource};
+pub use espf::{EspfSettings, EspfSignature, EspfUser};
 pub use http::{HttpSettings, TlsSettings, is_origin};
 pub use key_id::KeyId;
 pub use reference::reference_page;
@@ -90,6 +92,8 @@ pub struct Settings {
     pub callbacks: Option<CallbackSettings>,
     /// For the subscriptions that tenants make themselves.
     pub subscriptions: SubscriptionSettings,
+    /// The tenants that take events of ESPF and NSPS, and how.
+    pub espf: BTreeMap<TenantId, EspfSettings>,
     /// The tenants by name. A tenant without an entry has the plan `free` and the namespace of the connection.
     pub tenants: BTreeMap<TenantId, TenantSettings>,
     /// The realms that tenants share, by name.

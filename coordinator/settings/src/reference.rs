@@ -71,11 +71,21 @@ target = "crm-hook"         # the receiver
 types = ["interlock.order.completed", "interlock.order.held"]   # default: all of interlock.order.*
 event_types = ["number.assigned"]   # only orders made by these; default: all. Likewise step_targets and customers
 
+[espf.blue]                 # it takes the events of PortaOne's ESPF and NSPS: coordinator/docs/espf.md
+target = "portaone-in"      # who translates them
+users = [{ username = "espf", password = { env = "ESPF_PASSWORD" } }]   # besides the tokens of the gateway
+[espf.blue.signature]       # if requests are signed: HMAC-SHA256, in hexadecimal or base64
+keys = [{ file = "/run/secrets/interlock/espf" }]
+header = "X-Signature"      # the default
+prefix = ""                 # what stands before the signature in the header; the default
+covers_date = false         # whether the header Date and a line feed stand before the body in what is signed; the default
+date_within = "5m"          # how far that header may be from the present time; the default
+
 [realms.shared-hss]         # a realm of the catalog that several tenants share: the spread of a tenant does not apply to its resources
 spread = 4                  # default: 1
 
 [targets.hss-east]
-adapter = "pyhss"           # pyhss | json | declarative | webhook | external
+adapter = "pyhss"           # pyhss | json | declarative | webhook | intake | external
 base_url = "http://10.0.0.5:8080"
 auth = { kind = "provisioning_key", key = "…" }   # none | bearer | basic | header | provisioning_key
 timeout = "5s"
@@ -103,6 +113,11 @@ adapter = "webhook"
 base_url = "https://crm.example/hooks/interlock"
 format = "cloudevents"      # cloudevents | cloudevents_binary | tmf641 | espf (with espf_group, espf_account)
 signing_keys = [{ env = "CRM_HOOK_KEY" }]   # Standard Webhooks: base64 of 24 to 64 bytes; all of them sign
+
+[targets.portaone-in]       # translates the events of a producer into those of the catalog
+adapter = "intake"
+file = "portaone-espf.toml" # the mapping: a path, or the name of one that comes with Interlock
+producer = "portaone"       # the declarative target that is asked for what the events do not say
 
 [targets.billing]           # your own program, in any language, serves it: see adapters/docs/provision.md
 adapter = "external"

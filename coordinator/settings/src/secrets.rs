@@ -19,12 +19,14 @@ fn secrets(settings: &Settings) -> impl Iterator<Item = (String, &Secret)> {
     let of_receivers = settings.targets.iter().flat_map(|(target, of)| {
         of.signing_keys.iter().enumerate().map(move |(index, secret)| (target, index, secret))
     });
+    let of_espf = settings.espf.iter().flat_map(|(tenant, of)| of.secrets().map(move |secret| (tenant, secret)));
     of_gateway
         .map(|(index, secret)| (format!("gateway.tokens, number {}", index + 1), secret))
         .chain(of_codec.map(|(index, secret)| (format!("codec.server.tokens, number {}", index + 1), secret)))
         .chain(of_callbacks.map(|(index, secret)| (format!("callbacks.keys, number {}", index + 1), secret)))
         .chain(of_subscriptions.map(|(index, secret)| (format!("subscriptions.keys, number {}", index + 1), secret)))
         .chain(of_broker)
+        .chain(of_espf.map(|(tenant, (key, secret))| (format!("espf.{tenant}.{key}"), secret)))
         .chain(of_targets.map(|(target, secret)| (format!("targets.{target}.auth"), secret)))
         .chain(
             of_receivers.map(|(target, index, secret)| {

@@ -47,6 +47,32 @@ fn a_variable_sets_one_key_of_a_table_and_leaves_the_others() {
 }
 
 #[test]
+fn a_tenant_takes_events_of_espf_if_a_target_translates_them() {
+    let load = |text: &str| {
+        let (_directory, sources) = file(text);
+        Settings::load(&sources).map_err(|fault| fault.to_string())
+    };
+    let targets = "[targets.in]\nadapter = \"intake\"\nfile = \"portaone-espf.toml\"\nproducer = \"api\"\n\
+                   [targets.api]\nadapter = \"declarative\"\nfile = \"portaone-api.toml\"\nbase_url = \"http://api\"\n";
+    let tenant = "[espf.blue]\ntarget = \"in\"\nusers = [{ username = \"espf\", password = \"pw\" }]\n\
+                  [espf.blue.signature]\nkeys = [{ env = \"ESPF_KEY\" }]\n";
+    let settings = load(&format!("{targets}{tenant}")).unwrap();
+    let signature = settings.espf[&"blue".parse().unwrap()].signature.clone().unwrap();
+    assert_eq!((signature.header.as_str(), signature.date_within.as_secs()), ("X-Signature", 300));
+    let refused = |text: String, part: &str| {
+        let fault = load(&text).unwrap_err();
+        assert!(fault.contains(part), "{fault}");
+    };
+    refused(format!("{targets}{}", tenant.replace("\"in\"", "\"api\"")), "espf.blue.target");
+    refused(format!("{targets}{}", tenant.replace("[{ env = \"ESPF_KEY\" }]", "[]")), "espf.blue.signature.keys");
+    refused(format!("{targets}{}", tenant.replace("\"espf\"", "\"a:b\"")), "espf.blue.users");
+    refused(format!("{targets}{}", tenant.replace("\"pw\"", "\" \"")), "espf.blue.users, number 1");
+    refused(targets.replace("file = \"portaone-espf.toml\"\n", ""), "targets.in.file");
+    refused(targets.replace("producer = \"api\"", "producer = \"in\""), "targets.in.producer");
+    refused(targets.replace("adapter = \"intake\"", "adapter = \"intake\"\nbase_url = \"http://x\""), "base_url");
+}
+
+#[test]
 fn names_of_tenants_and_targets_are_kept_as_they_are_written() {
     let (_directory, sources) = file(
         "[tenants.\"Blue.Nord\"]\nplan = \"pro\"\n[tenants.\"Blue.Nord\".targets]\nhss = \"HSS.east\"\n\

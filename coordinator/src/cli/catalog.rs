@@ -1,10 +1,11 @@
-//! `interlock catalog check FILE`: a catalog, or the file of a declarative adapter.
+//! `interlock catalog check FILE`: a catalog, the file of a declarative adapter, or a mapping of a producer's events.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 
 use interlock_adapters::declarative;
+use interlock_adapters::mapping::Mapping;
 use interlock_domain::catalog::Catalog;
 use interlock_domain::order::Authority;
 use interlock_domain::toml_text::TomlFault;
@@ -29,6 +30,12 @@ struct Report {
     /// The operations of an adapter.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     operations: Vec<String>,
+    /// What an adapter can be asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    queries: Vec<String>,
+    /// The producer's types of events that a mapping has rules for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    producer_types: Vec<String>,
     faults: Vec<TomlFault>,
     /// Things that are allowed, but probably not intended.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -56,12 +63,29 @@ fn check(file: &Path, settings: &Settings) -> Result<Report, Fault> {
         digest: None,
         event_types: Vec::new(),
         operations: Vec::new(),
+        queries: Vec::new(),
+        producer_types: Vec::new(),
         faults,
         warnings: Vec::new(),
     };
+    if is_mapping(&text) {
+        return Ok(match Mapping::parse(&text) {
+            Ok(mapping) => Report {
+                producer_types: mapping.producer_types().map(str::to_owned).collect(),
+                warnings: unknown_to_catalog(&mapping, settings)?,
+                ..report(Vec::new())
+            },
+            Err(faults) => report(faults),
+        });
+    }
     if is_adapter(&text) {
         return Ok(match declarative::operations(&text) {
-            Ok(operations) => Report { warnings: unable_to_tell(&text, &operations), operations, ..report(Vec::new()) },
+            Ok(operations) => Report {
+                warnings: unable_to_tell(&text, &operations),
+                queries: declarative::queries(&text).unwrap_or_default(),
+                operations,
+                ..report(Vec::new())
+            },
             Err(faults) => report(faults),
         });
     }
@@ -133,10 +157,26 @@ fn authorities_unable_to_tell(catalog: &Catalog, settings: &Settings) -> BTreeSe
     unable.collect()
 }
 
-/// Whether a file describes an adapter: adapters have operations, catalogs have events.
+/// Whether a file describes an adapter: adapters have operations or queries, catalogs have events.
 fn is_adapter(text: &str) -> bool {
     let table: Option<toml::Table> = text.parse().ok();
-    table.is_some_and(|table| table.contains_key("operations") && !table.contains_key("events"))
+    table.is_some_and(|table| {
+        (table.contains_key("operations") || table.contains_key("queries")) && !table.contains_key("events")
+    })
+}
+
+/// Whether a file is a mapping: mappings have rules.
+fn is_mapping(text: &str) -> bool {
+    let table: Option<toml::Table> = text.parse().ok();
+    table.is_some_and(|table| table.contains_key("rules") && !table.contains_key("events"))
+}
+
+/// Warnings for event types that a mapping makes and that the catalog of these settings does not have.
+fn unknown_to_catalog(mapping: &Mapping, settings: &Settings) -> Result<Vec<String>, Fault> {
+    let catalog = settings.catalog()?;
+    let known: BTreeSet<&str> = catalog.event_types().collect();
+    let unknown = mapping.catalog_types().into_iter().filter(|name| !known.contains(name));
+    Ok(unknown.map(|name| format!("it makes events of the type {name}, which the catalog does not have")).collect())
 }
 
 fn text(report: &Report) -> String {
@@ -146,7 +186,11 @@ fn text(report: &Report) -> String {
         return std::iter::once(found).chain(warnings).collect::<Vec<_>>().join("\n");
     }
     if report.valid {
-        let found = format!("{}: an adapter with the operations {}", report.file, report.operations.join(", "));
+        let found = match (report.operations.as_slice(), report.queries.as_slice()) {
+            ([], []) => format!("{}: a mapping of {} event types", report.file, report.producer_types.len()),
+            ([], queries) => format!("{}: an adapter with the queries {}", report.file, queries.join(", ")),
+            (operations, _) => format!("{}: an adapter with the operations {}", report.file, operations.join(", ")),
+        };
         let warnings = report.warnings.iter().map(|warning| format!("{}: warning: {warning}", report.file));
         return std::iter::once(found).chain(warnings).collect::<Vec<_>>().join("\n");
     }
@@ -238,11 +282,27 @@ mod tests {
     fn the_file_of_an_adapter_is_checked_as_one() {
         for (name, shipped) in declarative::SHIPPED {
             let report = report(shipped);
-            assert!(report.valid && !report.operations.is_empty(), "{name}: {}", text(&report));
+            let can = !report.operations.is_empty() || !report.queries.is_empty();
+            assert!(report.valid && can, "{name}: {}", text(&report));
         }
         let report = report("[operations.send]\nmethod = 'NONSENSE'\n");
         assert!(!report.valid);
         assert!(report.faults.iter().any(|fault| fault.path == "operations.send.method"), "{}", text(&report));
+    }
+
+    #[test]
+    fn a_mapping_is_checked_as_one_and_against_the_catalog() {
+        for (name, shipped) in interlock_adapters::mapping::SHIPPED {
+            let report = report(shipped);
+            assert!(report.valid && !report.producer_types.is_empty(), "{name}: {}", text(&report));
+            assert!(text(&report).contains("a mapping of "), "{name}");
+            let told: Vec<&str> = report.warnings.iter().map(String::as_str).collect();
+            assert_eq!(told.len(), 2, "the reference catalog lacks the intake events: {told:?}");
+            assert!(told[0].contains("portaone.account"), "{told:?}");
+        }
+        let report = report("describes = 'x'\n[[rules]]\nevents = ['A']\ntype = 't'\n");
+        assert!(!report.valid);
+        assert!(report.faults.iter().any(|fault| fault.path == "rules[0]" && fault.line == 2), "{}", text(&report));
     }
 
     #[test]

@@ -25,7 +25,8 @@ impl Counts {
     pub(super) fn add(&mut self, status: EventStatus) {
         *match status {
             EventStatus::Accepted => &mut self.accepted,
-            EventStatus::Rejected => &mut self.rejected,
+            // Ignored: only a call with a mapping answers this, and then nothing comes of the event either.
+            EventStatus::Rejected | EventStatus::Ignored => &mut self.rejected,
             EventStatus::Unknown => &mut self.unknown,
         } += 1;
     }

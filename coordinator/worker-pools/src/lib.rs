@@ -27,6 +27,7 @@ use interlock_domain::routing::QueueKind;
 use interlock_fault::{Fault, with_causes};
 use interlock_observability::metrics::rejections::{self, RejectedAt};
 use interlock_observability::metrics::{Metrics, Watch, counts};
+use interlock_operations::intake;
 use interlock_operations::schedules;
 use interlock_operations::sweep::{SweepActivities, Sweeper};
 use interlock_operations::targets::{Targets, watch_over};
@@ -111,6 +112,9 @@ impl WorkerPool {
         metrics: &Metrics,
         options: WorkerPoolOptions,
     ) -> Result<Self, Fault> {
+        if options.workload.calls_targets() {
+            intake::add_adapters(installation, &options.adapters)?;
+        }
         let queues = queues(installation, &options)?;
         let context = context(installation, &options, metrics)?;
         begin_counts(installation, metrics, &options)?;

@@ -43,6 +43,7 @@ mod doubt;
 mod embedded;
 mod entity_terminated;
 mod error_codes;
+mod espf;
 mod explained;
 mod forecast;
 mod gateway;

@@ -5,11 +5,13 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
+use interlock_adapters::TargetSettings;
 use interlock_domain::ids::TenantId;
 use interlock_domain::routing::TenantSettings;
 use interlock_settings::{GatewayRole, GatewayToken, Settings, TargetRight};
 use tokio::process::Command;
 
+use crate::espf::portaone_events;
 use crate::events::assigned;
 use crate::outside_tools::find;
 use crate::scene::{Scene, number};
@@ -35,6 +37,8 @@ fn tokens(settings: &mut Settings) {
     settings.gateway.actions_per_second_max = NonZeroU32::MAX;
     settings.gateway.reads_per_second_max = NonZeroU32::MAX;
     settings.gateway.lists_per_second_max = NonZeroU32::MAX;
+    let espf = serde_json::from_value(serde_json::json!({"target": "portaone-in"})).unwrap();
+    settings.espf.insert(TENANT.parse().unwrap(), espf);
     settings.gateway.tokens = vec![
         token("submit", GatewayRole::Submit),
         token("read", GatewayRole::Read),
@@ -43,8 +47,11 @@ fn tokens(settings: &mut Settings) {
 }
 
 async fn testbed(name: &str) -> Testbed {
+    let roles = [("intake".parse().unwrap(), "portaone-in".parse().unwrap())].into();
     let wanted = Wanted {
-        tenants: vec![(TENANT, TenantSettings::default())],
+        tenants: vec![(TENANT, TenantSettings { targets: roles, ..TenantSettings::default() })],
+        targets: vec![("portaone-in", TargetSettings::intake("portaone-espf.toml", None))],
+        more_events: portaone_events(),
         settings: Some(Box::new(tokens)),
         ..Wanted::default()
     };

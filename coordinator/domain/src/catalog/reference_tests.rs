@@ -69,6 +69,21 @@ fn moved() -> Value {
 }
 
 #[test]
+fn the_orders_of_an_event_are_known_before_it_is_planned() {
+    let (catalog, tenant) = (Catalog::reference(), "default".parse().unwrap());
+    let orders = |event: &Value| {
+        let event = Event::from_value(event, EVENT_BYTES_MAX).unwrap();
+        catalog.orders_of(&tenant, &event)
+    };
+    let both = orders(&moved()).unwrap();
+    let planned = planned_at("A1", &["msisdn/12065551234"], &moved()).unwrap();
+    assert_eq!(both, [planned.order, planned.forward.unwrap().order]);
+    let one = event("number.assigned", json!({"imsi": "001010000000001", "msisdn": "12065551234"}));
+    assert_eq!(orders(&one).unwrap(), [planned_at("A1", &[], &one).unwrap().order]);
+    assert_eq!(orders(&event("number.assigned", json!({}))).unwrap_err().code, ErrorCode::InvalidData);
+}
+
+#[test]
 fn the_shipped_catalog_is_sound_and_has_the_event_types_of_the_contract() {
     let catalog = Catalog::parse(REFERENCE_TEXT).unwrap();
     assert_eq!(

@@ -11,11 +11,28 @@ use super::plan::{Forward, PlanContext, Planned, facts};
 use super::template::{Facts, FieldPath, invalid, render_fields};
 use crate::error_code::ErrorCode;
 use crate::event::{self, Event, Half, ROLE_ATTRIBUTE};
-use crate::ids::{CustomerId, OrderId};
+use crate::ids::{CustomerId, OrderId, TenantId};
 use crate::order::{Plan, Rejection};
 use crate::trace_parent::TRACE_PARENT_ATTRIBUTE;
 
 impl Catalog {
+    /// The orders that an event makes: that of its subject and, if its type makes two, that of the receiving customer.
+    ///
+    /// # Errors
+    /// A [`Rejection`] if the catalog does not admit the event.
+    pub fn orders_of(&self, tenant: &TenantId, event: &Event) -> Result<Vec<OrderId>, Rejection> {
+        let (rule, data) = self.admitted(event)?;
+        let mut orders = vec![self.order_id(tenant, event)];
+        if let Body::Split { to, .. } = &rule.body
+            && event.half != Some(Half::To)
+        {
+            let receiving = customer(&facts(tenant, event, &data), &to.customer)?;
+            let role = Some(Half::To.as_str());
+            orders.push(OrderId::derive(tenant, &receiving, &event.source, &event.id, role));
+        }
+        Ok(orders)
+    }
+
     /// Plans one of the two orders of an event.
     pub(super) fn plan_half(
         &self,

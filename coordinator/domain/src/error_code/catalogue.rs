@@ -325,6 +325,22 @@ catalogue! {
             => "Send each key once: JSON parsers disagree on which of the two values counts.";
         RepeatedHeader = "repeated_header": "A header that may appear only once is repeated."
             => "Send it once; a proxy must replace the header instead of adding a second one.";
+        CredentialsUnknown = "credentials_unknown": "The user or the password of a call with basic authorisation is unknown."
+            => "Correct them at the sender, or ask for a change of [espf.TENANT] or [[gateway.tokens]].";
+        SignatureInvalid = "signature_invalid": "The signature of the request does not match its body."
+            => "Check that the sender and [espf.TENANT.signature] have the same key, header and signed content.";
+        SignatureExpired = "signature_expired": "The header 'Date' of a signed request is missing, malformed, or too far from the present time."
+            => "Set the clocks of both machines; the sender must sign each attempt anew.";
+        EspfNotConfigured = "espf_not_configured": "The tenant takes no events of ESPF."
+            => "Add [espf.TENANT] to the gateway's settings, or correct the tenant in the URL.";
+        EspfBodyInvalid = "espf_body_invalid": "The body is not an event of ESPF or NSPS."
+            => "Send what ESPF or an NSPS connector sends: see the page 'PortaOne ESPF and NSPS in'.";
+        EventTypeNotMapped = "event_type_not_mapped": "The mapping has no rule for this type of event, so the event was not taken."
+            => "Add the type to a rule of the mapping, or to a rule with 'ignore'; events that came before are not repeated.";
+        EventIgnored = "event_ignored": "The mapping ignores events of this type on purpose."
+            => "No action is needed; if they should have an effect, change the rule of the mapping.";
+        EventNotMapped = "event_not_mapped": "The event lacks something that its rule of the mapping needs, so it was not taken."
+            => "See the message; correct the event at its sender, or the rule of the mapping.";
         TooManyEvents = "too_many_events": "The tenant exceeds its event rate limit."
             => "Wait as long as 'Retry-After' says, then send again.";
         TooManyCalls = "too_many_calls":
@@ -718,6 +734,19 @@ catalogue! {
             => "Describe 'verify', or remove the capability.";
         VerifyUnused = "verify_unused": "'verify' is described, but the capability is not declared."
             => "Write 'verify = true'.";
+    }
+    Mapping ("Mappings", "Errors in the mapping of a producer's events to those of the catalog, and in what it makes of an event.") {
+        MappingUnreadable = "mapping_unreadable": "The file of a mapping is not named, or cannot be read."
+            => "Correct 'file' in [targets.NAME].";
+        MappingFaulty = "mapping_faulty": "A mapping has errors."
+            => "Run 'interlock catalog check FILE' to list all of them.";
+        NoRules = "no_rules": "A mapping has no rules." => "Add at least one [[rules]].";
+        EventTypeTwice = "event_type_twice": "Two rules of a mapping are for the same type of event."
+            => "Remove the type from one of them.";
+        UnknownQuery = "unknown_query": "The target cannot be asked this question."
+            => "Add [queries.NAME] to its adapter file, or correct the name in the mapping.";
+        EventNotTranslated = "event_not_translated": "The mapping cannot make events of the catalog from this event and what is known about it."
+            => "See the message. Correct the data at the producer and retry the order, or correct the mapping and restart the workers.";
     }
     AtRest ("Data at rest", "The codec that encrypts the data that Temporal stores, its keys, and the codec server. See \
         deploy/docs/data-at-rest.md.") {

@@ -9,7 +9,13 @@ use super::{MetricName, Metrics};
 const CODE_OTHER: &str = "other";
 
 /// Codes of other chapters of the catalogue with which an event may be rejected.
-const BESIDE: [ErrorCode; 3] = [ErrorCode::Expired, ErrorCode::TemporalRefused, ErrorCode::TenantClosed];
+const BESIDE: [ErrorCode; 5] = [
+    ErrorCode::Expired,
+    ErrorCode::TemporalRefused,
+    ErrorCode::TenantClosed,
+    ErrorCode::EventTypeNotMapped,
+    ErrorCode::EventNotMapped,
+];
 
 /// Where an event is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -37,6 +37,9 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
                 let detail = format!("{target} is external: its own program calls it.");
                 return Finding::ok(Check::Targets, detail);
             }
+            if of.adapter == AdapterKind::Intake {
+                return Finding::ok(Check::Targets, format!("{target} translates events: Interlock itself does so."));
+            }
             match adapter {
                 Ok(adapter) => match tokio::time::timeout(ANSWER_LIMIT, adapter.health()).await {
                     Ok(answer) => judged(target, answer),

@@ -2,8 +2,7 @@
 
 use std::io::Write as _;
 
-use interlock_adapters::DeclarativeAdapter;
-use interlock_adapters::declarative;
+use interlock_adapters::{DeclarativeAdapter, declarative, mapping};
 use interlock_domain::ids::TargetId;
 use tempfile::NamedTempFile;
 
@@ -30,6 +29,7 @@ pub fn adapter_files(input: &[u8]) {
         Some((file, calls)) => (file, Some(calls)),
         None => (&*text, None),
     };
+    explained::toml_faults(file, &mapping::check(file));
     let faults = declarative::check(file);
     explained::toml_faults(file, &faults);
     assert_eq!(declarative::check(file), faults);

@@ -1,6 +1,7 @@
 //! Bodies of calls to the gateway.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use interlock_adapters::mapping::{IntakeEvent, Known, Mapping, Taken, shipped};
 use interlock_domain::event::{EVENT_BYTES_MAX, Event};
 use interlock_domain::event_result::EventResult;
 use interlock_gateway::bodies::{self, Problem};
@@ -10,10 +11,15 @@ use serde_json::Value;
 
 use crate::explained;
 
+thread_local! {
+    static MAPPING: Mapping = Mapping::parse(shipped("portaone-espf.toml").unwrap_or_default())
+        .unwrap_or_else(|faults| panic!("{faults:?}"));
+}
+
 /// The most events of a batch.
 const EVENTS_MAX: usize = 50;
 
-/// The call in the first line (`events`, `order_action`, `resource_action`, `target_action`, `tenant_action`, `orders_query`, `payloads`),
+/// The call in the first line (`events`, `espf`, `order_action`, `resource_action`, `target_action`, `tenant_action`, `orders_query`, `payloads`),
 /// headers, an empty line, and the body.
 ///
 /// # Panics
@@ -27,6 +33,9 @@ pub fn bodies(input: &[u8]) {
     let mut lines = head.split('\n');
     let read: Result<(), Problem> = match lines.next() {
         Some("events") => bodies::events(&headers(lines), body, EVENTS_MAX).map(|events| accepted(&events)),
+        Some("espf") => {
+            MAPPING.with(|mapping| bodies::espf(mapping, &headers(lines), body).map(|taken| translated(mapping, taken)))
+        }
         Some("order_action") => bodies::order_action(body).map(drop),
         Some("resource_action") => bodies::resource_action(body),
         Some("target_action") => bodies::target_action(body).map(drop),
@@ -37,6 +46,32 @@ pub fn bodies(input: &[u8]) {
     };
     if let Err(problem) = read {
         explained::problem(&problem, input);
+    }
+}
+
+/// What a mapping makes of an event is one that the gateway can submit, or it has a reason; and so is what follows from it.
+fn translated(mapping: &Mapping, taken: Taken) {
+    let event = match taken {
+        Taken::Event(event) => event,
+        Taken::Ignored { reason, .. } => return assert!(!reason.is_empty()),
+        Taken::Refused { detail, .. } => return assert!(!detail.is_empty()),
+    };
+    if let Err(rejection) = Event::from_value(&event, EVENT_BYTES_MAX) {
+        return explained::rejected(&rejection);
+    }
+    let inside: IntakeEvent = serde_json::from_value(event["data"]["event"].clone())
+        .unwrap_or_else(|fault| panic!("the intake event cannot be read: {fault}"));
+    let translation = mapping.translation(&inside.event_type).unwrap_or_else(|| panic!("its rule is lost"));
+    let mut known = Known::new("1".to_owned(), inside);
+    for look_up in translation.look_ups() {
+        match look_up.arguments(&known) {
+            Ok(Some(arguments)) => known.add_found(look_up.name(), arguments),
+            Ok(None) => {}
+            Err(reason) => return assert!(!reason.to_string().is_empty()),
+        }
+    }
+    if let Err(reason) = translation.events(&known) {
+        assert!(!reason.to_string().is_empty());
     }
 }
 
