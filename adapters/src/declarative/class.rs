@@ -60,6 +60,16 @@ pub(super) enum Asked {
     Anything,
 }
 
+/// The words for answers to a query.
+const OF_QUERY: [(&str, Class); 6] = [
+    ("found", Class::Found),
+    ("absent", Class::Absent),
+    ("transient", Class::Transient),
+    ("throttled", Class::Throttled),
+    ("unavailable", Class::Unavailable),
+    ("permanent", Class::Permanent),
+];
+
 impl Asked {
     /// The words that the rows of its response table may use.
     pub(super) fn words(self) -> &'static [(&'static str, Class)] {
@@ -112,14 +122,7 @@ impl Asked {
                 ("unavailable", Class::Unavailable),
                 ("permanent", Class::Permanent),
             ],
-            Self::Query => &[
-                ("found", Class::Found),
-                ("absent", Class::Absent),
-                ("transient", Class::Transient),
-                ("throttled", Class::Throttled),
-                ("unavailable", Class::Unavailable),
-                ("permanent", Class::Permanent),
-            ],
+            Self::Query => &OF_QUERY,
             Self::Anything => &[
                 ("transient", Class::Transient),
                 ("throttled", Class::Throttled),

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use minijinja::Value as Rendered;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 use thiserror::Error;
 
 /// Where the events come from: the CloudEvents `source`, followed by `/` and the environment if the event names it.
@@ -87,8 +87,16 @@ fn id_of(name: &'static str, value: Option<&Value>) -> Result<Option<String>, Bo
         Some(Value::Null) | None => Ok(None),
         Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.trim().to_owned())),
-        Some(Value::Number(number)) if !number.is_f64() => Ok(Some(number.to_string())),
+        Some(Value::Number(number)) if digits(number).is_some() => Ok(digits(number)),
         Some(_) => Err(BodyFault::WrongType(name, "a text or a whole number")),
+    }
+}
+
+/// The digits of a whole number, however JSON writes it (`7`, `7.0`).
+fn digits(number: &Number) -> Option<String> {
+    match number.as_f64().filter(|_| number.is_f64()) {
+        Some(float) => (float.fract() == 0.0).then(|| format!("{float:.0}")),
+        None => Some(number.to_string()),
     }
 }
 
@@ -96,9 +104,9 @@ fn id_of(name: &'static str, value: Option<&Value>) -> Result<Option<String>, Bo
 pub(super) fn with_texts(mut values: Map<String, Value>) -> Map<String, Value> {
     for value in values.values_mut() {
         if let Value::Number(number) = value
-            && !number.is_f64()
+            && let Some(digits) = digits(number)
         {
-            *value = Value::String(number.to_string());
+            *value = Value::String(digits);
         }
     }
     values

@@ -19,6 +19,7 @@ fn ids_are_the_same_as_texts_and_as_numbers_and_however_the_event_came() {
     let of = |id: Value, env: Value, number: &str| json!({"event_type": "DID/Updated", "variables": {"i_event": id, "i_env": env, "number": number}});
     let first = event(&mapping, &of(json!("4711"), json!(3), "12065550100"));
     assert_eq!(first, event(&mapping, &of(json!(4711), json!("3"), "+12065550100")));
+    assert_eq!(first, event(&mapping, &of(json!(4711.0), json!(3.0), "12065550100")));
     let raw = of(json!(4711), json!(3), "12065550100");
     let enriched = json!({"event_id": "0b8a6a5c", "data": raw, "pb_data": {"account_info": {}}, "status": "queued"});
     assert_eq!(first, event(&mapping, &enriched));

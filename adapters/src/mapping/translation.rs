@@ -16,6 +16,13 @@ use crate::declarative::template::{JsonTemplate, NotRendered, Template};
 #[error("{0}")]
 pub struct NotTranslated(String);
 
+impl NotTranslated {
+    /// The sentence.
+    pub fn into_reason(self) -> String {
+        self.0
+    }
+}
+
 impl From<NotRendered> for NotTranslated {
     fn from(error: NotRendered) -> Self {
         Self(format!("the mapping does not fit this event: {error}"))

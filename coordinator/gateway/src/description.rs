@@ -257,8 +257,8 @@ fn of_events() -> [(&'static str, Value); 2] {
 
 /// An event of ESPF, or of NSPS around it.
 fn of_espf() -> Value {
-    let id = json!({"anyOf": [{"type": "string", "pattern": "\\S"}, {"type": "integer", "minimum": 0, "maximum": u32::MAX}]});
-    let env = json!({"type": ["string", "integer", "null"], "minimum": 0, "maximum": u32::MAX});
+    let id = json!({"anyOf": [{"type": "string", "pattern": "\\S"}, {"type": "integer"}]});
+    let env = json!({"type": ["string", "integer", "null"]});
     let raw = json!({
         "type": "object",
         "required": ["event_type", "variables"],

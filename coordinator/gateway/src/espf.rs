@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use interlock_adapters::content;
 use interlock_adapters::front_door::is_json;
 use interlock_adapters::mapping::{Mapping, Taken};
-use interlock_domain::error_code::ErrorCode;
+use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::event_result::{EventResult, EventResults, EventStatus};
 use interlock_domain::ids::TenantId;
 use interlock_domain::order::Rejection;
@@ -200,7 +200,7 @@ async fn result_of(gateway: &Gateway, tenant: &TenantId, taken: Taken) -> EventR
 /// The answer. An event that was perhaps not accepted must be sent again; one that was rejected must not.
 fn answer(result: EventResult) -> Result<Response, Problem> {
     if result.status == EventStatus::Unknown {
-        let code = result.code.as_ref().and_then(|code| code.known()).unwrap_or(ErrorCode::TemporalUnavailable);
+        let code = result.code.as_ref().and_then(ReasonCode::known).unwrap_or(ErrorCode::TemporalUnavailable);
         let detail = format!("The event may not have been accepted: {}", result.detail.clone().unwrap_or_default());
         let mut problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(AWAY_RETRY);
         problem.results = [result].into();

@@ -27,6 +27,7 @@ use interlock_domain::event_result::EventStatus;
 use interlock_domain::ids::{OrderId, ResourceId, TargetId, TenantId};
 use interlock_domain::order::{OrderState, Rejection};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
+use interlock_domain::resource::HolderView;
 use interlock_fault::Fault;
 use serde_json::Value;
 
@@ -145,7 +146,9 @@ impl IntakeAdapter {
     async fn holder(&self, tenant: &TenantId, resource: &ResourceId) -> Result<LedgerHolder, Outcome> {
         match self.inspection.resource(tenant, resource).await {
             Ok(view) => {
-                let known = view.holder.map(|holder| LedgerHolder {
+                // Another tenant's customer is nobody here: what it holds is waited for, and cannot be taken from it.
+                let is_own = |of: &HolderView| of.tenant_id.as_ref().is_none_or(|other| other == tenant);
+                let known = view.holder.filter(is_own).map(|holder| LedgerHolder {
                     holder: holder.customer_id.map(|customer| customer.to_string()),
                     party: holder.target_identity.and_then(|party| party.shown().cloned()),
                 });
@@ -273,7 +276,7 @@ fn intake_event(call: &Call) -> Result<(String, IntakeEvent), Outcome> {
 }
 
 fn not_translated(error: NotTranslated) -> Outcome {
-    Outcome::Permanent { code: ErrorCode::EventNotTranslated.into(), detail: error.to_string() }
+    Outcome::Permanent { code: ErrorCode::EventNotTranslated.into(), detail: error.into_reason() }
 }
 
 /// An event that follows is not one of the catalog.
@@ -297,10 +300,9 @@ impl Adapter for IntakeAdapter {
 
     async fn call(&self, call: &Call) -> Outcome {
         match self.translate(call).await {
-            Ok(outcome) => outcome,
             // Nothing was changed by a look-up, and submitting is safe to repeat.
             Err(Outcome::Ambiguous { detail }) => Outcome::Transient { detail },
-            Err(outcome) => outcome,
+            Ok(outcome) | Err(outcome) => outcome,
         }
     }
 

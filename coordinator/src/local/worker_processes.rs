@@ -341,6 +341,9 @@ fn target_table(target: &TargetId, settings: &TargetSettings) -> Result<Table, F
         table.insert("file".into(), Value::from(file.to_string_lossy().into_owned()));
         table.insert("parameters".into(), Value::try_from(&settings.parameters).map_err(|error| failed(&error, ""))?);
     }
+    if let Some(producer) = &settings.producer {
+        table.insert("producer".into(), producer.as_str().into());
+    }
     table.insert("callbacks".into(), settings.callbacks.into());
     table.insert("idempotency_keys".into(), settings.idempotency_keys.into());
     table.insert("verify".into(), settings.verify.into());

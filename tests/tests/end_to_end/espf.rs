@@ -1,17 +1,21 @@
 //! Events of PortaOne's ESPF and NSPS: each is taken once, and becomes what the billing system's present state and the ledger call for.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use hmac::{Hmac, Mac};
 use interlock_adapters::mapping::{Mapping, shipped};
 use interlock_adapters::sandbox::{Effect, Seed};
-use interlock_adapters::{AdapterKind, TargetSettings};
+use interlock_adapters::{AdapterKind, Authentication, TargetSettings};
 use interlock_domain::catalog::REFERENCE_TEXT;
 use interlock_domain::ids::OrderId;
 use interlock_domain::routing::TenantSettings;
-use interlock_settings::{GatewayRole, GatewayToken, Settings};
+use interlock_settings::{GatewayRole, GatewayToken, Settings, SettingsSources};
+use interlock_worker_pools::Workload;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -21,7 +25,7 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 use crate::applied_log::{holders, of_account};
 use crate::events::Customer;
 use crate::scene::{Scene, imsi, number};
-use crate::testbed::{Testbed, Wanted, run};
+use crate::testbed::{Testbed, Wanted, run, run_large};
 use crate::waiting::until;
 
 /// The tenant that takes events.
@@ -156,9 +160,13 @@ struct Porta {
 
 impl Porta {
     async fn start(name: &str) -> Self {
+        Self::start_with(name, |_, _| {}).await
+    }
+
+    async fn start_with(name: &str, change: impl FnOnce(&Billing, &mut Wanted)) -> Self {
         let billing = Billing::start().await;
         let roles = [("intake".parse().unwrap(), "portaone-in".parse().unwrap())].into();
-        let wanted = Wanted {
+        let mut wanted = Wanted {
             tenants: vec![(TENANT, TenantSettings { targets: roles, ..TenantSettings::default() })],
             targets: vec![
                 ("portaone", billing.settings()),
@@ -168,6 +176,7 @@ impl Porta {
             settings: Some(Box::new(settings)),
             ..Wanted::default()
         };
+        change(&billing, &mut wanted);
         let bed = Testbed::start(name, wanted).await;
         Self { bed, billing, http: Client::builder().no_proxy().build().unwrap(), last: AtomicU16::new(0) }
     }
@@ -267,6 +276,16 @@ fn the_catalog_of_the_page_is_the_reference_catalog_and_the_events_of_portaone()
     let made = mapping.catalog_types();
     assert!(made.is_subset(&known), "{:?}", made.difference(&known));
     assert!(made.iter().filter(|name| name.starts_with("portaone.")).all(|name| events.contains(*name)));
+    // So are the settings beside it: they load, and name whom it takes.
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../coordinator/docs/portaone/interlock.toml");
+    let sources = SettingsSources { config_file: Some(file), ..SettingsSources::default() };
+    let settings = Settings::load(&sources).unwrap_or_else(|fault| panic!("{fault}"));
+    let (blue, role) = ("blue".parse().unwrap(), "intake".parse().unwrap());
+    assert_eq!(settings.tenants[&blue].targets[&role], settings.espf[&blue].target);
+    assert!(catalog.roles().iter().all(|role| {
+        let target = settings.tenants[&blue].targets.get(role).cloned();
+        settings.targets.contains_key(&target.unwrap_or_else(|| role.as_str().parse().unwrap()))
+    }));
 }
 
 #[test]
@@ -328,7 +347,7 @@ fn a_number_goes_where_the_billing_system_has_it_now() {
         let second = porta.sends("DID/Updated", &json!({ "number": number })).await;
         scene.completed(&[first, second]).await;
         assert_eq!(scene.holder(&number).await.as_deref(), Some(a3.id.as_str()));
-        assert_eq!(holders(&porta.bed.hss.log(), &number), [&a1.imsi, &a2.imsi, &a3.imsi].map(|imsi| imsi.clone()));
+        assert_eq!(holders(&porta.bed.hss.log(), &number), [a1.imsi.as_str(), a2.imsi.as_str(), a3.imsi.as_str()]);
         // Released, and then deleted.
         porta.billing.set_did(&number, None);
         porta.did_updated(&number).await;
@@ -343,59 +362,74 @@ fn a_number_goes_where_the_billing_system_has_it_now() {
     });
 }
 
-#[test]
-fn every_event_of_the_table_takes_its_way() {
-    run(async {
-        let porta = Porta::start("espf-table").await;
-        let scene = porta.scene();
-        let (first_sim, second_sim) = (imsi(), imsi());
-        let account = Customer { id: first_sim[5..].trim_start_matches('0').to_owned(), imsi: first_sim.clone() };
-        let swapped = Customer { imsi: second_sim.clone(), ..account.clone() };
+/// The life of one account, and the types of events that were sent in it.
+struct Life<'a> {
+    porta: &'a Porta,
+    account: Customer,
+    msisdn: String,
+    second_number: String,
+    sent: RefCell<BTreeSet<String>>,
+    /// What the CRM was told so far.
+    crm: RefCell<Vec<String>>,
+}
+
+impl<'a> Life<'a> {
+    fn on(porta: &'a Porta) -> Self {
+        let imsi = imsi();
+        let account = Customer { id: imsi[5..].trim_start_matches('0').to_owned(), imsi: imsi.clone() };
+        let iccid = Some(format!("8901{imsi}"));
+        porta.bed.hss.seed(&[Seed { imsi, iccid, sim_only: true, msisdn: None }]).unwrap();
         let (msisdn, second_number) = (number(), number());
-        for (imsi, iccid) in [(&first_sim, Some(format!("8901{first_sim}"))), (&second_sim, None)] {
-            porta.bed.hss.seed(&[Seed { imsi: imsi.clone(), iccid, sim_only: true, msisdn: None }]).unwrap();
-        }
-        let mut sent = BTreeSet::new();
-        let mut send = async |event_type: &str, more: Value| {
-            let mut variables = json!({"i_account": account.id});
-            variables.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            sent.insert(event_type.to_owned());
-            porta.done(event_type, &variables).await;
-        };
-        // A new account, at first without a SIM in use.
-        porta.billing.set_account(&account, &json!({"msisdn": msisdn, "sim_info": null}));
-        send("Account/New", json!({})).await;
-        send("Subscriber/Created", json!({})).await;
-        assert_eq!(scene.holder(&msisdn).await, None);
-        porta.billing.set_account(&account, &json!({"msisdn": msisdn}));
-        send(
-            "SIM/Created",
-            json!({"curr_status": "used", "prev_status": "available", "event_time": "2026-11-01 12:00:00"}),
-        )
-        .await;
-        let mut crm = vec!["open".to_owned()];
+        Self { porta, account, msisdn, second_number, sent: RefCell::default(), crm: RefCell::default() }
+    }
+
+    /// The account at the billing system, with its usual record but for these parts.
+    fn is(&self, more: &Value) {
+        let mut record = json!({"msisdn": self.msisdn});
+        record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.porta.billing.set_account(&self.account, &record);
+    }
+
+    /// Sends an event, and waits until it is processed and the CRM was told these things besides.
+    async fn sends(&self, event_type: &str, more: &Value, told: &[String]) {
+        let mut variables = json!({"i_account": self.account.id});
+        variables.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.sent.borrow_mut().insert(event_type.to_owned());
+        self.porta.done(event_type, &variables).await;
+        self.crm.borrow_mut().extend(told.iter().cloned());
+        let expected = self.crm.borrow().clone();
+        assert_eq!(self.porta.crm(&self.account, expected.len()).await, expected, "{event_type}");
+    }
+
+    /// A new account, at first without a SIM in use.
+    async fn begins(&self) {
+        self.is(&json!({"sim_info": null}));
+        self.sends("Account/New", &json!({}), &[]).await;
+        self.sends("Subscriber/Created", &json!({}), &[]).await;
+        assert_eq!(self.porta.scene().holder(&self.msisdn).await, None);
+        self.is(&json!({}));
+        let used = json!({"curr_status": "used", "prev_status": "available", "event_time": "2026-11-01 12:00:00"});
+        self.sends("SIM/Created", &used, &["open".to_owned()]).await;
         for again in ["SIM/Updated", "Account/SIMCardAssignment", "Account/ID/Changed"] {
-            send(again, json!({})).await;
+            self.sends(again, &json!({}), &[]).await;
         }
-        assert_eq!(porta.crm(&account, crm.len()).await, crm);
-        // Blocked and suspended, in all spellings.
+    }
+
+    /// Blocked and suspended, in all spellings.
+    async fn is_suspended(&self) {
         for (off, on, as_it_is) in [
             ("Account/Blocked", "Account/Unblocked", json!({"blocked": "Y"})),
             ("Account/Status/Suspend", "Account/Status/Unsuspend", json!({"bill_status": "S"})),
             ("Account/Status/Suspended", "Account/Status/SuspensionRemoved", json!({"bill_status": "S"})),
         ] {
-            let mut record = json!({"msisdn": msisdn});
-            record.as_object_mut().unwrap().extend(as_it_is.as_object().unwrap().clone());
-            porta.billing.set_account(&account, &record);
-            send(off, json!({})).await;
-            crm.push("status suspended".to_owned());
-            assert_eq!(porta.crm(&account, crm.len()).await, crm);
-            porta.billing.set_account(&account, &json!({"msisdn": msisdn}));
-            send(on, json!({})).await;
-            crm.push("status active".to_owned());
-            assert_eq!(porta.crm(&account, crm.len()).await, crm);
+            self.is(&as_it_is);
+            self.sends(off, &json!({}), &["status suspended".to_owned()]).await;
+            self.is(&json!({}));
+            self.sends(on, &json!({}), &["status active".to_owned()]).await;
         }
-        // Another product.
+    }
+
+    async fn gets_products(&self) {
         for (event_type, product, speed) in [
             ("Account/Product/Changed", 2, 50_000),
             ("Account/CustomField/Changed", 1, 10_000),
@@ -405,52 +439,73 @@ fn every_event_of_the_table_takes_its_way() {
             ("Account/ProductAddon/Deleted", 1, 10_000),
             ("Subscriber/Updated", 2, 50_000),
         ] {
-            porta.billing.set_account(&account, &json!({"msisdn": msisdn, "i_product": product}));
-            send(event_type, json!({})).await;
-            crm.push(format!("service {{\"ue_ambr_dl\":{speed}}}"));
-            assert_eq!(porta.crm(&account, crm.len()).await, crm, "{event_type}");
+            self.is(&json!({ "i_product": product }));
+            let told = format!("service {{\"ue_ambr_dl\":{speed}}}");
+            self.sends(event_type, &json!({}), &[told]).await;
         }
-        // Quotas.
-        let quotas = ["", "Msg/", "Netaccess/"]
-            .map(|of| ["Exceeded", "Expired"].map(|what| format!("Account/Service/{of}Quota{what}")));
-        for event_type in quotas.as_flattened() {
-            send(event_type, json!({})).await;
+    }
+
+    async fn uses_up_quotas(&self) {
+        for of in ["", "Msg/", "Netaccess/"] {
+            for what in ["Exceeded", "Expired"] {
+                self.sends(&format!("Account/Service/{of}Quota{what}"), &json!({}), &[]).await;
+            }
         }
-        let texts = || porta.bed.sms.log().iter().filter(|of| matches!(of.effect, Effect::SmsSent { .. })).count();
+        let texts = || self.porta.bed.sms.log().iter().filter(|of| matches!(of.effect, Effect::SmsSent { .. })).count();
         until("six text messages", || async { (texts() == 6).then_some(()) }).await;
-        // A second number, and away with it.
-        porta.billing.set_did(&second_number, None);
-        send("DID/Created", json!({"number": second_number})).await;
-        porta.billing.set_did(&second_number, Some(&account));
-        send("DID/Updated", json!({"number": second_number})).await;
-        porta.billing.set_did(&second_number, None);
-        send("DID/Deleted", json!({"number": second_number})).await;
-        crm.extend([format!("add {second_number}"), format!("remove {second_number}")]);
-        assert_eq!(porta.crm(&account, crm.len()).await, crm);
-        // Another SIM, and the end.
-        porta.billing.set_account(&swapped, &json!({"msisdn": msisdn}));
-        send("SIM/Replaced", json!({"curr_status": "used", "prev_status": "available"})).await;
-        crm.push(format!("sim {second_sim}"));
-        assert_eq!(porta.crm(&account, crm.len()).await, crm);
-        porta.billing.set_account(&swapped, &json!({"msisdn": msisdn, "bill_status": "C", "sim_info": null}));
-        send("SIM/Deleted", json!({"curr_status": "disposed", "prev_status": "used"})).await;
-        crm.push("close".to_owned());
-        assert_eq!(porta.crm(&account, crm.len()).await, crm);
-        send("Subscriber/Deleted", json!({})).await;
-        assert_eq!(scene.holder(&msisdn).await, None);
-        scene.judge(&[&msisdn, &second_number]);
-        assert_eq!(holders(&porta.bed.hss.log(), &msisdn).first(), Some(&first_sim));
+    }
+
+    async fn has_a_second_number_for_a_while(&self) {
+        let number = json!({"number": self.second_number});
+        let did = |account| self.porta.billing.set_did(&self.second_number, account);
+        did(None);
+        self.sends("DID/Created", &number, &[]).await;
+        did(Some(&self.account));
+        self.sends("DID/Updated", &number, &[format!("add {}", self.second_number)]).await;
+        did(None);
+        self.sends("DID/Deleted", &number, &[format!("remove {}", self.second_number)]).await;
+    }
+
+    /// Another SIM, and then none.
+    async fn ends(&mut self) {
+        self.account.imsi = imsi();
+        let seed = Seed { imsi: self.account.imsi.clone(), iccid: None, sim_only: true, msisdn: None };
+        self.porta.bed.hss.seed(&[seed]).unwrap();
+        self.is(&json!({}));
+        let swapped = json!({"curr_status": "used", "prev_status": "available"});
+        self.sends("SIM/Replaced", &swapped, &[format!("sim {}", self.account.imsi)]).await;
+        self.is(&json!({"bill_status": "C", "sim_info": null}));
+        let disposed = json!({"curr_status": "disposed", "prev_status": "used"});
+        self.sends("SIM/Deleted", &disposed, &["close".to_owned()]).await;
+        self.sends("Subscriber/Deleted", &json!({}), &[]).await;
+    }
+}
+
+#[test]
+fn every_event_of_the_table_takes_its_way() {
+    run(async {
+        let porta = Porta::start("espf-table").await;
+        let mut life = Life::on(&porta);
+        let first_sim = life.account.imsi.clone();
+        life.begins().await;
+        life.is_suspended().await;
+        life.gets_products().await;
+        life.uses_up_quotas().await;
+        life.has_a_second_number_for_a_while().await;
+        life.ends().await;
+        let scene = porta.scene();
+        assert_eq!(scene.holder(&life.msisdn).await, None);
+        scene.judge(&[&life.msisdn, &life.second_number]);
+        assert_eq!(holders(&porta.bed.hss.log(), &life.msisdn).first(), Some(&first_sim));
         // All others have no effect, and say so.
         let mapping = Mapping::parse(shipped("portaone-espf.toml").unwrap()).unwrap();
+        let sent = life.sent.borrow().clone();
         let rest: Vec<&str> = mapping.producer_types().filter(|name| !sent.contains(*name)).collect();
         for event_type in &rest {
-            let result =
-                porta.result(&porta.body(event_type, &json!({"i_customer": 1, "i_invoice": 2, "i_account": 3}))).await;
-            assert_eq!(
-                (&result["status"], &result["code"]),
-                (&json!("ignored"), &json!("event_ignored")),
-                "{event_type}"
-            );
+            let variables = json!({"i_customer": 1, "i_invoice": 2, "i_account": 3});
+            let result = porta.result(&porta.body(event_type, &variables)).await;
+            let expected = (&json!("ignored"), &json!("event_ignored"));
+            assert_eq!((&result["status"], &result["code"]), expected, "{event_type}");
         }
         assert_eq!(rest.len(), 10, "{rest:?}");
         let unknown = porta.result(&porta.body("Account/Painted", &json!({"i_account": 3}))).await;
@@ -483,6 +538,47 @@ fn events_wait_while_the_billing_system_is_away_and_keep_their_order() {
         // Only the latest matters: the first found the number at A2 already.
         assert_eq!(holders(&porta.bed.hss.log(), &number), [a2.imsi.as_str()]);
         assert_eq!(scene.holder(&number).await.as_deref(), Some(a2.id.as_str()));
+        porta.bed.stop().await;
+    });
+}
+
+#[test]
+fn workers_that_are_killed_lose_and_double_no_event() {
+    run_large(async {
+        // Worker processes read their settings from a file, and no secret is written there.
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let api = interlock_adapters::declarative::shipped("portaone-api.toml").unwrap();
+        let secret = "kind = \"bearer\"\ntoken = { env = \"PORTABILLING_TOKEN\" }";
+        assert!(api.contains(secret));
+        std::fs::write(file.path(), api.replace(secret, "kind = \"none\"")).unwrap();
+        let mut porta = Porta::start_with("espf-killed", |billing, wanted| {
+            let mut of_billing = billing.settings();
+            (of_billing.auth, of_billing.file) = (Authentication::None, Some(file.path().to_owned()));
+            wanted.targets[0].1 = of_billing;
+            wanted.worker_processes = Some(vec![Workload::All]);
+        })
+        .await;
+        let (accounts, numbers) = ([porta.account(), porta.account(), porta.account()], [number(), number()]);
+        let mut orders = Vec::new();
+        for round in 0..4 {
+            for (index, number) in numbers.iter().enumerate() {
+                porta.billing.set_did(number, Some(&accounts[(round + index) % accounts.len()]));
+                orders.push(porta.sends("DID/Updated", &json!({ "number": number })).await);
+            }
+            // At another moment of the translation each time.
+            tokio::time::sleep(Duration::from_millis(150 * round as u64)).await;
+            porta.bed.platform.worker_processes.remove(0).kill().await.unwrap();
+            porta.bed.platform.start_worker_process(Workload::All).await.unwrap();
+        }
+        let scene = porta.scene();
+        scene.completed(&orders).await;
+        for (index, number) in numbers.iter().enumerate() {
+            let last = &accounts[(3 + index) % accounts.len()];
+            assert_eq!(scene.holder(number).await.as_deref(), Some(last.id.as_str()));
+            let had = holders(&porta.bed.hss.log(), number);
+            assert!(had.windows(2).all(|pair| pair[0] != pair[1]) && had.last() == Some(&last.imsi), "{had:?}");
+        }
+        scene.judge(&[&numbers[0], &numbers[1]]);
         porta.bed.stop().await;
     });
 }

@@ -62,12 +62,11 @@ impl SignatureRule {
         // Only after the signature: a stranger learns nothing about the clock.
         match date.map(httpdate::parse_http_date) {
             None if self.covers_date => refused(ErrorCode::SignatureExpired, "The header 'Date' is missing."),
-            None => Ok(()),
             Some(Err(_)) => refused(ErrorCode::SignatureExpired, "The header 'Date' is not a valid HTTP date."),
             Some(Ok(at)) if now.signed_duration_since(DateTime::<Utc>::from(at)).abs() > self.date_within => {
                 refused(ErrorCode::SignatureExpired, "The header 'Date' is too far from the present time.")
             }
-            Some(Ok(_)) => Ok(()),
+            None | Some(Ok(_)) => Ok(()),
         }
     }
 
