@@ -37,6 +37,9 @@ pub async fn requests(
         AdapterKind::Json => of_json(target, settings, calls).await,
         AdapterKind::Declarative => calls.iter().map(|call| declarative::requests(target, settings, call)).collect(),
         AdapterKind::Webhook => unknown(calls, "the target is told of events, and has no operations"),
+        AdapterKind::Intake => {
+            unknown(calls, "it translates: what it submits depends on what it finds at the producer and in the ledger")
+        }
         AdapterKind::External => unknown(calls, "another program serves this target"),
     };
     requests.into_iter().map(|of_call| of_call.map(|list| list.into_iter().map(with_names).collect())).collect()
