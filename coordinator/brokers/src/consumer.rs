@@ -459,7 +459,9 @@ impl Worker {
                         Acknowledges::Each => vec![position],
                         Acknowledges::UpTo => self.floors.acknowledged(position),
                     };
-                    done.into_iter().for_each(|position| self.window.acknowledged(position));
+                    for position in done {
+                        self.window.acknowledged(position);
+                    }
                 }
                 self.is_acknowledging = false;
                 self.acknowledge();
