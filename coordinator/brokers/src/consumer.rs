@@ -74,10 +74,11 @@ pub async fn consume(consumption: Consumption<'_>) -> Result<(), BrokerError> {
         concurrency: Arc::new(Semaphore::new(CONCURRENCY_MAX)),
         calls: 0,
         under_way: FuturesUnordered::new(),
+        stop,
         stopping: None,
         ended: None,
     };
-    worker.run(source, &stop).await
+    worker.run(source).await
 }
 
 async fn connected(
@@ -143,6 +144,8 @@ struct Worker {
     /// The calls under way that will end by themselves: neither waits nor the fetch.
     calls: usize,
     under_way: FuturesUnordered<BoxFuture<'static, Deed>>,
+    /// Tells it to stop.
+    stop: CancellationToken,
     /// When it gives up to end in good order, once it was told to stop.
     stopping: Option<Instant>,
     /// The source, once it fetches no more.
@@ -150,7 +153,8 @@ struct Worker {
 }
 
 impl Worker {
-    async fn run(mut self, source: Box<dyn Source>, stop: &CancellationToken) -> Result<(), BrokerError> {
+    async fn run(mut self, source: Box<dyn Source>) -> Result<(), BrokerError> {
+        let stop = self.stop.clone();
         let mut extending = self.desk.extend_every().map(every);
         let mut outcome = Ok(());
         self.fetch(source, Duration::ZERO);
@@ -203,12 +207,9 @@ impl Worker {
             Deed::Accepted { customer, waiting, result } => self.take_result(&customer, &waiting, &result),
             Deed::EventDue(customer) => self.start_lane(&customer),
             Deed::Buried { number, code, result } => self.take_buried(number, &code, result),
-            Deed::LetterDue(number) => self.bury(number),
+            Deed::LetterDue(number) => self.bury_again(number),
             Deed::Acknowledged { positions, result } => self.take_acknowledged(positions, result),
-            Deed::AcknowledgementDue => {
-                self.is_acknowledging = false;
-                self.acknowledge();
-            }
+            Deed::AcknowledgementDue => self.acknowledge_again(),
             Deed::Extended => {}
         }
         Ok(())
@@ -224,11 +225,13 @@ impl Worker {
             self.ended = Some(source);
             return;
         }
-        let room = self.room();
+        let (room, stop) = (self.room(), self.stop.clone());
         self.under_way.push(
             async move {
-                sleep(wait).await;
-                let fetched = source.fetch(room).await;
+                let fetched = match stop.run_until_cancelled(sleep(wait)).await {
+                    Some(()) => source.fetch(room).await,
+                    None => Ok(Fetched::default()),
+                };
                 Deed::Fetched(source, fetched)
             }
             .boxed(),
@@ -347,6 +350,14 @@ impl Worker {
         }
     }
 
+    fn bury_again(&mut self, number: u64) {
+        if self.burying.is_empty() {
+            // The messages belong to other processes now.
+            self.status.worked(Call::DeadLetter);
+        }
+        self.bury(number);
+    }
+
     /// Writes the dead letter of a message.
     fn bury(&mut self, number: u64) {
         let Some(held) = self.window.get(number) else { return };
@@ -428,6 +439,15 @@ impl Worker {
         );
     }
 
+    fn acknowledge_again(&mut self) {
+        self.is_acknowledging = false;
+        if self.finished.is_empty() {
+            // The messages belong to other processes now.
+            self.status.worked(Call::Acknowledge);
+        }
+        self.acknowledge();
+    }
+
     fn take_acknowledged(&mut self, positions: Vec<Position>, result: Result<(), BrokerError>) {
         self.calls -= 1;
         match result {
@@ -439,7 +459,9 @@ impl Worker {
                         Acknowledges::Each => vec![position],
                         Acknowledges::UpTo => self.floors.acknowledged(position),
                     };
-                    done.into_iter().for_each(|position| self.window.acknowledged(position));
+                    for position in done {
+                        self.window.acknowledged(position);
+                    }
                 }
                 self.is_acknowledging = false;
                 self.acknowledge();

@@ -11,6 +11,8 @@ fn a_secret_of_nothing_or_of_spaces_is_an_error_that_names_its_key() {
         for (text, key) in [
             (token(blank), "gateway.tokens, number 1"),
             (format!("{}{}", token("\"open sesame\""), token(blank)), "gateway.tokens, number 2"),
+            (format!("[broker]\npassword = {blank}\n"), "broker.password"),
+            (format!("[broker]\ntoken = {blank}\n"), "broker.token"),
             (format!("[[codec.server.tokens]]\ntoken = {blank}\n"), "codec.server.tokens, number 1"),
             (target(&format!("{{ kind = \"bearer\", token = {blank} }}")), "targets.crm.auth"),
             (target(&format!("{{ kind = \"basic\", username = \"u\", password = {blank} }}")), "targets.crm.auth"),
@@ -45,6 +47,7 @@ fn a_file_with_secrets_that_everybody_can_read_is_a_warning() {
         token,
         "id_key = \"hidden\"\n",
         "[codec.keys]\n\"1\" = \"x\"\n",
+        "[broker]\npassword = \"hidden\"\n",
         "[targets.crm]\nadapter = \"json\"\nbase_url = \"http://crm\"\nauth = { kind = \"bearer\", token = \"t\" }\n",
     ] {
         let told = warnings(text, 0o644);

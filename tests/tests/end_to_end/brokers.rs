@@ -28,6 +28,8 @@ use crate::waiting::{until, until_true};
 const PRODUCER_PAUSE: Duration = Duration::from_millis(25);
 /// How much longer than usual an answer of Temporal takes in the tests that kill processes.
 const SLOWED_BY: Duration = Duration::from_millis(100);
+/// How long a process that will be killed may take to have messages.
+const MESSAGES_LIMIT: Duration = Duration::from_millis(2_500);
 /// How often a process is killed.
 const KILLS: usize = 6;
 
@@ -174,9 +176,9 @@ async fn poison_is_buried_with_its_reason_and_the_others_go_on(wire: &dyn Wire) 
     consumer.stop().await;
 }
 
-/// The next round's process is killed after this time: before, while and after it has messages.
+/// The next round's process is killed this long after it has messages.
 fn life(round: usize) -> Duration {
-    Duration::from_millis(60 + 130 * u64::try_from(round).unwrap())
+    Duration::from_millis(50 * u64::try_from(round).unwrap())
 }
 
 async fn a_killed_process_loses_nothing_and_doubles_nothing(wire: &dyn Wire) {
@@ -187,8 +189,8 @@ async fn a_killed_process_loses_nothing_and_doubles_nothing(wire: &dyn Wire) {
     let producing = load.send(wire);
     let consuming = async {
         for round in 0..KILLS {
-            let consumer = Consumer::start_at(&scene, wire, &proxy.address(), &["--in-flight", "16"]).await;
-            consumer.until_ready().await;
+            let consumer = Consumer::start_at(&scene, wire, &proxy.address(), &["--in-flight", "8"]).await;
+            consumer.has_messages_within(MESSAGES_LIMIT).await;
             tokio::time::sleep(life(round)).await;
             consumer.kill().await;
         }

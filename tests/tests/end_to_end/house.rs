@@ -49,7 +49,6 @@ const MAY_USE: [(&str, &[&str]); 23] = [
             "interlock-fault",
             "interlock-observability",
             "interlock-operations",
-            "interlock-settings",
         ],
     ),
     (

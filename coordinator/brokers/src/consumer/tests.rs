@@ -72,7 +72,7 @@ impl Stage {
         self.world().results.insert(id.to_owned(), results.iter().copied().collect());
     }
 
-    async fn start(&self) -> JoinHandle<Result<(), BrokerError>> {
+    fn start(&self) -> JoinHandle<Result<(), BrokerError>> {
         let (stage, metrics) = (self.clone(), Metrics::start().unwrap());
         tokio::time::pause();
         tokio::spawn(async move {
@@ -95,7 +95,7 @@ impl Stage {
 
     /// Runs until the log has this line, and stops then. Returns the log without accepting events.
     async fn run_until(&self, line: &str) -> Vec<String> {
-        let running = self.start().await;
+        let running = self.start();
         self.until(line).await;
         self.stop.cancel();
         running.await.unwrap().unwrap();
@@ -327,7 +327,7 @@ async fn at_its_limit_no_more_messages_are_fetched() {
     stage.results("A1", &[UNKNOWN; 3]);
     // All of one customer, so that the first holds back the others.
     stage.brings((1..=30).map(|offset| message(offset, "A")));
-    let running = stage.start().await;
+    let running = stage.start();
     stage.until("unknown A1").await;
     sleep(Duration::from_millis(150)).await;
     assert_eq!(stage.world().script.front().unwrap().as_ref().unwrap().messages.len(), 23, "7 are held");
@@ -350,7 +350,7 @@ async fn above_the_limit_of_bytes_no_more_messages_are_fetched() {
     for offset in 1..=40 {
         stage.brings([large(offset)]);
     }
-    let running = stage.start().await;
+    let running = stage.start();
     sleep(Duration::from_secs(1)).await;
     assert_eq!(stage.world().script.len(), 40 - 17, "16 MiB and the one that goes beyond");
     assert_eq!(*stage.world().rooms.last().unwrap(), 0);
@@ -382,7 +382,7 @@ async fn what_the_broker_will_always_refuse_ends_it_in_good_order() {
     let stage = Stage::new(Acknowledges::Each);
     stage.brings([message(1, "A")]);
     stage.world().script.push_back(Err(BrokerError::permanent(ErrorCode::BrokerPlaceMissing, "Gone.")));
-    let error = stage.start().await.await.unwrap().unwrap_err();
+    let error = stage.start().await.unwrap().unwrap_err();
     assert_eq!(error.code, ErrorCode::BrokerPlaceMissing);
     assert_eq!(stage.log(), ["accepted A1", "acknowledged 0/1", "closed"]);
 }
@@ -404,7 +404,7 @@ async fn what_went_to_another_process_is_dropped_and_not_acknowledged() {
     stage.brings([raw(0, 1, event("A", "A1").to_string()), raw(0, 2, event("A", "A2").to_string()), message(3, "B")]);
     let revoking = Fetched { revoked: vec![0], messages: vec![raw(1, 9, event("C", "C").to_string())], lag: None };
     stage.world().script.push_back(Ok(Fetched::default()));
-    let running = stage.start().await;
+    let running = stage.start();
     stage.until("unknown A1").await;
     stage.world().script.push_back(Ok(revoking));
     stage.until("acknowledged 1/9").await;
@@ -423,7 +423,7 @@ async fn a_shutdown_ends_what_is_under_way_and_gives_back_the_rest() {
     let stage = Stage::new(Acknowledges::Each);
     stage.results("A1", &[UNKNOWN; 1_000]);
     stage.brings([message(1, "A"), message(2, "A"), message(3, "B"), raw(0, 4, "nonsense")]);
-    let running = stage.start().await;
+    let running = stage.start();
     stage.until("unknown A1").await;
     let told = Instant::now();
     stage.stop.cancel();
@@ -442,7 +442,7 @@ async fn a_shutdown_has_a_limit() {
     let stage = Stage::new(Acknowledges::Each);
     stage.world().hangs = true;
     stage.brings([message(1, "A")]);
-    let running = stage.start().await;
+    let running = stage.start();
     sleep(Duration::from_secs(25)).await;
     assert_eq!(stage.lines("extended 1").len(), 2, "the broker hears that it is held");
     let told = Instant::now();
@@ -456,7 +456,7 @@ async fn a_shutdown_has_a_limit() {
 async fn a_shutdown_while_the_broker_is_away_ends_at_once() {
     let stage = Stage::new(Acknowledges::Each);
     stage.world().failures.insert("connect", usize::MAX);
-    let running = stage.start().await;
+    let running = stage.start();
     stage.until("connect fails").await;
     stage.stop.cancel();
     running.await.unwrap().unwrap();

@@ -219,6 +219,7 @@ impl Connect for Kafka {
             .client_id("interlock")
             .security(self.authentication()?)
             .connect_timeout(ANSWER_LIMIT)
+            .request_timeout(ANSWER_LIMIT)
             .allow_auto_create_topics(false);
         let client = builder.connect().await.map_err(|error| broker_error("Kafka cannot be reached", &error))?;
         let revoked = Revoked::default();

@@ -95,7 +95,8 @@ impl Nats {
                 if matches!(event, Event::Disconnected | Event::Connected | Event::SlowConsumer(_)) {
                     is_disturbed.store(true, Ordering::Release);
                 }
-                std::future::ready(tracing::debug!(%event, "NATS"))
+                tracing::debug!(%event, "NATS");
+                std::future::ready(())
             });
         if let Some((user, password)) = &security.user {
             options = options.user_and_password(user.clone(), password.expose_secret().to_owned());

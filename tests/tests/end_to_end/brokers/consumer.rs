@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 
 use super::wire::Wire;
 use crate::scene::Scene;
-use crate::waiting::until;
+use crate::waiting::{looked_for, until};
 
 /// How long the process may take to end in good order.
 const END_LIMIT: Duration = Duration::from_secs(20);
@@ -58,14 +58,15 @@ impl Consumer {
         Pid::from_raw(self.process.id().expect("it runs").cast_signed())
     }
 
-    async fn get(&self, path: &str) -> reqwest::Result<reqwest::Response> {
+    async fn get(&self, path: &str) -> reqwest::Response {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        http.get(format!("{}{path}", self.listen)).send().await
+        let answer = http.get(format!("{}{path}", self.listen)).send().await;
+        answer.unwrap_or_else(|error| panic!("{error}\n{}", std::fs::read_to_string(&self.log).unwrap()))
     }
 
     /// Whether it is ready; otherwise why not.
     pub async fn ready(&self) -> Result<(), String> {
-        let answer = self.get("/readyz").await.unwrap();
+        let answer = self.get("/readyz").await;
         if answer.status().is_success() { Ok(()) } else { Err(answer.text().await.unwrap()) }
     }
 
@@ -74,14 +75,21 @@ impl Consumer {
         until("the consumer to be ready", || async { self.ready().await.ok() }).await;
     }
 
+    /// Waits until it has messages that are not acknowledged, for this time at most.
+    pub async fn has_messages_within(&self, limit: Duration) {
+        let has_some = || async { (self.about().await["messages_in_flight"].as_u64()? > 0).then_some(()) };
+        // Whoever calls it goes on in any case.
+        let _found = looked_for(limit, Duration::from_millis(5), has_some).await;
+    }
+
     /// Its metrics.
     pub async fn metrics(&self) -> String {
-        self.get("/metrics").await.unwrap().text().await.unwrap()
+        self.get("/metrics").await.text().await.unwrap()
     }
 
     /// What it says of itself.
     pub async fn about(&self) -> Value {
-        self.get("/healthz").await.unwrap().json().await.unwrap()
+        self.get("/healthz").await.json().await.unwrap()
     }
 
     /// Kills it.

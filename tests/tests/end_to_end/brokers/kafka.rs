@@ -152,7 +152,7 @@ impl Wire for KafkaWire {
         for (name, value) in &sent.headers {
             record = record.header(*name, value.clone());
         }
-        self.producer.send(record).await.unwrap();
+        let _stored_at = self.producer.send(record).await.unwrap();
     }
 
     async fn unacknowledged(&self) -> u64 {

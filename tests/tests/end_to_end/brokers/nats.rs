@@ -10,6 +10,7 @@ use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::consumer::pull::Config as PullConfig;
 use async_nats::jetstream::{self, Context, stream};
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::StreamExt;
 use tempfile::TempDir;
 use tokio::sync::RwLock;
@@ -53,7 +54,7 @@ impl NatsServer {
         until("NATS to answer", || async {
             let options = async_nats::ConnectOptions::new().connection_timeout(Duration::from_secs(2));
             let client = options.connect(self.url()).await.ok()?;
-            jetstream::new(client.clone()).query_account().await.ok()?;
+            client.request("$JS.API.INFO", Bytes::new()).await.ok()?;
             Some(client)
         })
         .await
