@@ -44,6 +44,8 @@ mod entity_terminated;
 mod error_codes;
 mod explained;
 mod gateway;
+mod gateway_crowded;
+mod gateway_killed;
 mod hand_over;
 mod histories;
 mod history_events;
