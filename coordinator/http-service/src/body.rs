@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use interlock_adapters::content::{self, Coding, NotDecoded};
 use thiserror::Error;
@@ -51,6 +51,36 @@ pub(super) struct Budget(Arc<Semaphore>);
 impl Budget {
     pub(super) fn new(bytes: usize) -> Self {
         Self(Arc::new(Semaphore::new(bytes.div_ceil(PERMIT_BYTES).min(Semaphore::MAX_PERMITS))))
+    }
+}
+
+/// The part of the budget that a body has. Dropping it gives it back.
+#[derive(Debug)]
+struct Held {
+    budget: Option<Budget>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Held {
+    fn new(budget: Option<Budget>) -> Self {
+        Self { budget, permit: None }
+    }
+
+    /// Holds this many bytes.
+    fn grow_to(&mut self, bytes: usize) -> Result<(), BodyError> {
+        let Some(Budget(budget)) = &self.budget else { return Ok(()) };
+        let held = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let more = bytes.div_ceil(PERMIT_BYTES).saturating_sub(held);
+        if more == 0 {
+            return Ok(());
+        }
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        let more = Arc::clone(budget).try_acquire_many_owned(more).map_err(|_| BodyError::Overloaded)?;
+        match &mut self.permit {
+            Some(permit) => permit.merge(more),
+            none => *none = Some(more),
+        }
+        Ok(())
     }
 }
 
@@ -115,7 +145,7 @@ pub struct UnreadBody {
 #[derive(Debug)]
 pub struct ReadBody {
     bytes: Bytes,
-    _held: Option<OwnedSemaphorePermit>,
+    _held: Held,
 }
 
 impl std::ops::Deref for ReadBody {
@@ -153,32 +183,46 @@ impl UnreadBody {
         if announced.is_some_and(|bytes| bytes > bytes_max) {
             return Err(BodyError::TooLarge(bytes_max));
         }
-        // A body without a length, or with a coding, may be as long as the limit.
-        let permits = announced.filter(|_| codings.is_empty()).unwrap_or(bytes_max).div_ceil(PERMIT_BYTES);
-        let permits = u32::try_from(permits).unwrap_or(u32::MAX);
-        let held = match self.budget {
-            Some(Budget(budget)) => Some(budget.try_acquire_many_owned(permits).map_err(|_| BodyError::Overloaded)?),
-            None => None,
-        };
-        match Limited::new(self.body, bytes_max).collect().await {
-            Ok(collected) if codings.is_empty() => Ok(ReadBody { bytes: collected.to_bytes(), _held: held }),
-            Ok(collected) => match content::decoded(collected.to_bytes().into(), codings, bytes_max) {
-                Ok(decoded) => Ok(ReadBody { bytes: decoded.into(), _held: held }),
-                Err(NotDecoded::TooLong { bytes_max }) => Err(BodyError::TooLarge(bytes_max)),
-                Err(error) => Err(BodyError::NotDecoded(error)),
-            },
-            Err(error) => Err(of_error(&*error, bytes_max)),
+        let mut held = Held::new(self.budget);
+        let bytes = collected(self.body, bytes_max, &mut held).await?;
+        if codings.is_empty() {
+            return Ok(ReadBody { bytes, _held: held });
+        }
+        match content::decoded(bytes.into(), codings, bytes_max) {
+            Ok(decoded) => {
+                held.grow_to(decoded.len())?;
+                Ok(ReadBody { bytes: decoded.into(), _held: held })
+            }
+            Err(NotDecoded::TooLong { bytes_max }) => Err(BodyError::TooLarge(bytes_max)),
+            Err(error) => Err(BodyError::NotDecoded(error)),
         }
     }
 }
 
+/// The bytes of a body, at most this many. What has arrived is held, not what was announced: a caller that sends slowly takes no room
+/// from others.
+async fn collected(mut body: Body, bytes_max: usize, held: &mut Held) -> Result<Bytes, BodyError> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|error| of_error(&error))?.into_data() else { continue };
+        if data.len() > bytes_max - bytes.len() {
+            return Err(BodyError::TooLarge(bytes_max));
+        }
+        held.grow_to(bytes.len() + data.len())?;
+        // Most bodies arrive in one piece.
+        if bytes.is_empty() && body.is_end_stream() {
+            return Ok(data);
+        }
+        // Copied, since a small piece would keep the whole buffer that it was read into.
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes.into())
+}
+
 /// What an error means, by its cause.
-fn of_error(error: &(dyn std::error::Error + 'static), bytes_max: usize) -> BodyError {
+fn of_error(error: &(dyn std::error::Error + 'static)) -> BodyError {
     let mut cause = Some(error);
     while let Some(of) = cause {
-        if of.is::<LengthLimitError>() {
-            return BodyError::TooLarge(bytes_max);
-        }
         if of.is::<Late>() {
             return BodyError::TooSlow;
         }
@@ -203,6 +247,23 @@ mod tests {
         let chunks = futures_util::stream::iter([Ok::<_, std::io::Error>("x".repeat(60)), Ok("x".repeat(60))]);
         let without_length = UnreadBody { body: Body::from_stream(chunks), budget: Some(budget) };
         assert!(matches!(without_length.read(100).await, Err(BodyError::TooLarge(100))));
+    }
+
+    #[tokio::test]
+    async fn a_body_holds_what_has_arrived_and_not_what_was_announced() {
+        let budget = Budget::new(4 * PERMIT_BYTES);
+        let slow = futures_util::stream::iter([Ok::<_, std::io::Error>("x".repeat(PERMIT_BYTES))]);
+        let slow = futures_util::StreamExt::chain(slow, futures_util::stream::pending());
+        let slow = UnreadBody { body: Body::from_stream(slow), budget: Some(budget.clone()) };
+        let reading = tokio::spawn(slow.read(1 << 20));
+        while budget.0.available_permits() == 4 {
+            tokio::task::yield_now().await;
+        }
+        assert!(body(3 * PERMIT_BYTES, &budget).read(usize::MAX).await.is_ok());
+        assert!(matches!(body(4 * PERMIT_BYTES, &budget).read(usize::MAX).await, Err(BodyError::Overloaded)));
+        reading.abort();
+        drop(reading.await);
+        assert!(body(4 * PERMIT_BYTES, &budget).read(usize::MAX).await.is_ok());
     }
 
     #[tokio::test]

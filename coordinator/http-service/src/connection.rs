@@ -1,7 +1,7 @@
 //! Serves one connection: HTTP/1.1, within the times of its [`Conversation`].
 
 use std::convert::Infallible;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use interlock_adapters::front_door::FrontDoor;
 use interlock_domain::error_code::ErrorCode;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -29,6 +29,8 @@ use super::watched_stream::WatchedStream;
 
 /// The longest head of a request, and the size of the read buffer, in bytes.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// How long a caller may take the answer to a request whose head did not arrive.
+const ANSWER_LIMIT: Duration = Duration::from_secs(1);
 /// When to retry if there are too many connections.
 const RETRY: Duration = Duration::from_secs(1);
 /// The calls that are answered even if there are too many other connections.
@@ -61,11 +63,11 @@ where
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(BUFFER_BYTES_MAX);
     http.keep_alive(place.of == Use::Every);
-    let mut connection = pin!(http.serve_connection(stream, service));
+    let mut connection = http.serve_connection(stream, service);
     let mut stopping = false;
     loop {
         tokio::select! {
-            ended = connection.as_mut() => {
+            ended = &mut connection => {
                 if let Err(error) = ended {
                     tracing::debug!(%error, "a connection ended early");
                 }
@@ -76,6 +78,10 @@ where
             () = conversation.sooner() => {}
             () = sleep_until(conversation.deadline()) => {
                 if conversation.deadline() <= Instant::now() {
+                    if conversation.has_begun_a_head() {
+                        conversation.leaves_unread();
+                        say_too_slow(connection.into_parts().io).await;
+                    }
                     return;
                 }
             }
@@ -84,10 +90,29 @@ where
                 if !conversation.is_busy() {
                     return;
                 }
-                connection.as_mut().graceful_shutdown();
+                Pin::new(&mut connection).graceful_shutdown();
             }
         }
     }
+}
+
+/// Answers a request whose head does not arrive, as far as the caller takes it.
+async fn say_too_slow<S: AsyncRead + AsyncWrite + Unpin>(stream: TokioIo<WatchedStream<S>>) {
+    let detail = "The head of the request did not arrive in time.";
+    let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::HeadTooSlow, detail);
+    let body = serde_json::to_string(&problem).unwrap_or_default();
+    let answer = format!(
+        "HTTP/1.1 408 Request Timeout\r\ncontent-type: application/problem+json\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len(),
+    );
+    let mut stream = stream.into_inner();
+    let sending = async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await
+    };
+    // Nobody learns of a failure: the caller is gone.
+    let _sent = tokio::time::timeout(ANSWER_LIMIT, sending).await;
 }
 
 async fn answer(

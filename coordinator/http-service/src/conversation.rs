@@ -41,6 +41,8 @@ struct State {
     stuck_since: Option<Instant>,
     /// Whether a body was not read to its end.
     left_unread: bool,
+    /// Whether some of the head of a request has arrived.
+    has_part_of_head: bool,
 }
 
 /// One connection, shared by the code that serves it and the code that counts connections.
@@ -53,7 +55,13 @@ pub(super) struct Conversation {
 
 impl Conversation {
     pub(super) fn new(times: Times) -> Self {
-        let state = State { phase: Phase::Heading, since: Instant::now(), stuck_since: None, left_unread: false };
+        let state = State {
+            phase: Phase::Heading,
+            since: Instant::now(),
+            stuck_since: None,
+            left_unread: false,
+            has_part_of_head: false,
+        };
         Self { times, state: Mutex::new(state), sooner: Notify::new(), evicted: CancellationToken::new() }
     }
 
@@ -77,13 +85,18 @@ impl Conversation {
 
     /// Bytes came in.
     pub(super) fn received(&self) {
-        if self.state().phase == Phase::Idle {
+        let mut state = self.state();
+        state.has_part_of_head |= matches!(state.phase, Phase::Idle | Phase::Heading);
+        let begins = state.phase == Phase::Idle;
+        drop(state);
+        if begins {
             self.enter(Phase::Heading);
         }
     }
 
     /// A request has arrived.
     pub(super) fn asked(&self) {
+        self.state().has_part_of_head = false;
         self.enter(Phase::Busy);
     }
 
@@ -138,6 +151,12 @@ impl Conversation {
     /// Whether a request is being handled.
     pub(super) fn is_busy(&self) -> bool {
         self.state().phase == Phase::Busy
+    }
+
+    /// Whether a part of the head of a request has arrived, and the caller takes what is sent: then it is told that it is too slow.
+    pub(super) fn has_begun_a_head(&self) -> bool {
+        let state = self.state();
+        state.phase == Phase::Heading && state.has_part_of_head && state.stuck_since.is_none()
     }
 
     /// Since when it has had no request, if that is long enough for another connection to take its place.

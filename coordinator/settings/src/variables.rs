@@ -213,7 +213,7 @@ pub const VARIABLES: &[Variable] = &[
         None,
         "10s",
         "How long a connection may take to send the head of a request, and before it to finish its TLS handshake. \
-         Then it is closed.",
+         Then it is closed, after the answer 408 if a part of a head has arrived.",
     ),
     variable(
         "INTERLOCK_HTTP_BODY_TIMEOUT",
@@ -235,8 +235,8 @@ pub const VARIABLES: &[Variable] = &[
         "http.body_bytes_max",
         None,
         "67108864",
-        "Bytes of bodies in flight over all connections. Beyond the limit, the answer is 503 with Retry-After before \
-         the body is read.",
+        "Bytes of bodies in flight over all connections, as far as they have arrived. Beyond the limit, the answer is \
+         503 with Retry-After, and the rest of the body is not read.",
     ),
     variable(
         "INTERLOCK_GATEWAY_DRAIN",

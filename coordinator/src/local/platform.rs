@@ -160,10 +160,19 @@ impl LocalPlatform {
     /// # Errors
     /// As [`LocalPlatform::start_worker_process`].
     pub async fn start_gateway_process(&mut self) -> Result<GatewayProcess, Fault> {
+        self.start_gateway_process_with(&[]).await
+    }
+
+    /// The same, with these variables in its environment.
+    ///
+    /// # Errors
+    /// As [`LocalPlatform::start_worker_process`].
+    pub async fn start_gateway_process_with(&mut self, environment: &[(&str, &str)]) -> Result<GatewayProcess, Fault> {
         let namespace = self.server.namespace().to_owned();
         let (binary, address) = self.process_parts()?;
         let files = self.written_files()?;
-        GatewayProcess::start(&binary, WorkerPlace { address: &address, namespace: &namespace }, files).await
+        let place = WorkerPlace { address: &address, namespace: &namespace };
+        GatewayProcess::start(&binary, place, files, environment).await
     }
 
     /// The binary for processes, and the address at which they find Temporal.

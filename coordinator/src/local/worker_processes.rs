@@ -156,9 +156,14 @@ pub struct GatewayProcess {
 
 impl GatewayProcess {
     /// Starts `interlock gateway` on a free port, and returns when it listens.
-    pub(super) async fn start(binary: &Path, place: WorkerPlace<'_>, files: &mut WorkerFiles) -> Result<Self, Fault> {
+    pub(super) async fn start(
+        binary: &Path,
+        place: WorkerPlace<'_>,
+        files: &mut WorkerFiles,
+        environment: &[(&str, &str)],
+    ) -> Result<Self, Fault> {
         let arguments = ["gateway", "--listen", "127.0.0.1:0"].map(OsString::from);
-        let (mut process, log) = spawn(binary, &arguments, place, files, &[])?;
+        let (mut process, log) = spawn(binary, &arguments, place, files, environment)?;
         let ready = until_said(&mut process, &log, "{\"gateway\":").await?;
         let ready: serde_json::Value = serde_json::from_str(&ready).map_err(|error| failed(&error, &ready))?;
         let url = ready["gateway"].as_str().unwrap_or_default().to_owned();
@@ -168,6 +173,11 @@ impl GatewayProcess {
     /// Its address, `http://HOST:PORT`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The id of the process.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     /// Kills it (SIGKILL), as a crash would, and returns when it has ended.

@@ -47,6 +47,8 @@ mod espf;
 mod explained;
 mod forecast;
 mod gateway;
+mod gateway_crowded;
+mod gateway_killed;
 mod hand_over;
 mod histories;
 mod history_events;

@@ -314,6 +314,8 @@ catalogue! {
         BodyUnreadable = "body_unreadable": "The request body could not be read." => "Send the request again.";
         BodyNotDecoded = "body_not_decoded": "The body does not have the encoding that 'Content-Encoding' names."
             => "Encode the body as the header says, or send it without the header.";
+        HeadTooSlow = "head_too_slow": "The head of the request did not arrive in time."
+            => "Send it again, or ask for a higher [http] header_timeout.";
         BodyTooSlow = "body_too_slow": "The request body did not arrive in time."
             => "Send it again, in smaller batches if the connection is slow, or ask for a higher [http] \
                 body_timeout.";

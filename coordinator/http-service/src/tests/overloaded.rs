@@ -55,8 +55,8 @@ async fn bodies_share_what_may_be_under_way() {
         format!("POST /read HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {bytes}\r\n\r\n")
     };
     let mut half = attacked.sent(&head(900 * 1024)).await;
-    half.write_all(&vec![b' '; 100 * 1024]).await.unwrap();
-    // The first has its share once the service has read its head; then there is no room for a second one.
+    half.write_all(&vec![b' '; 700 * 1024]).await.unwrap();
+    // The first has its share once the service has read its bytes; then there is no room for a second one.
     let began = Instant::now();
     loop {
         let second = head(500 * 1024) + &" ".repeat(500 * 1024);
@@ -67,7 +67,25 @@ async fn bodies_share_what_may_be_under_way() {
         }
         assert!(status == 200 && began.elapsed() < LIMIT, "{text}");
     }
-    half.write_all(&vec![b' '; 800 * 1024]).await.unwrap();
+    half.write_all(&vec![b' '; 200 * 1024]).await.unwrap();
     assert_eq!(answer_on(&mut half).await.0, 200);
     assert_eq!(attacked.answered(&(head(500 * 1024) + &" ".repeat(500 * 1024))).await.0, 200);
+}
+
+#[tokio::test]
+async fn slow_bodies_take_no_room_from_others() {
+    let attacked = attacked(|settings| settings.body_bytes_max = few(1024 * 1024)).await;
+    let announced = "POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n";
+    let unannounced = "POST /read HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbytes\r\n";
+    let mut slow = Vec::new();
+    for _ in 0..20 {
+        slow.push(attacked.sent(&format!("{announced}bytes")).await);
+        slow.push(attacked.sent(unannounced).await);
+    }
+    for _ in 0..20 {
+        let bytes = 500 * 1024;
+        let head =
+            format!("POST /read HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {bytes}\r\n\r\n");
+        assert_eq!(attacked.answered(&(head + &" ".repeat(bytes))).await.0, 200);
+    }
 }

@@ -11,8 +11,23 @@ async fn half_sent_heads_are_closed_in_time_and_hold_up_nobody() {
     }
     assert_eq!(attacked.get("/quick").await.0, 200);
     for stream in &mut half_sent {
-        assert_eq!(answer_on(stream).await, (0, String::new()));
+        let (status, text) = answer_on(stream).await;
+        assert!(status == 408 && text.contains("head_too_slow"), "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_sends_nothing_is_closed_without_an_answer() {
+    let attacked = attacked(|settings| settings.header_timeout = BRIEF).await;
+    assert_eq!(answer_on(&mut attacked.connect().await).await, (0, String::new()));
+}
+
+#[tokio::test]
+async fn the_head_of_a_second_request_has_its_own_time_and_answer() {
+    let attacked = attacked(|settings| settings.header_timeout = BRIEF).await;
+    let (status, text) =
+        attacked.answered("GET /quick HTTP/1.1\r\nHost: localhost\r\n\r\nGET /quick HTTP/1.1\r\nHo").await;
+    assert!(status == 200 && text.contains("HTTP/1.1 408") && text.contains("head_too_slow"), "{text}");
 }
 
 #[tokio::test]

@@ -27,10 +27,12 @@ pub fn check(file: &Path) -> ExitCode {
 }
 
 type Compared = Result<(), Box<dyn Error>>;
+/// What is printed, the name in the file, and the comparison of one vector.
+type Section = (&'static str, &'static str, fn(&Value) -> Compared);
 
 fn counts(file: &Path) -> Result<Vec<(&'static str, usize)>, Box<dyn Error>> {
     let vectors: Value = serde_json::from_str(&std::fs::read_to_string(file)?)?;
-    let sections: [(&str, &str, fn(&Value) -> Compared); 9] = [
+    let sections: [Section; 9] = [
         ("encodings", "encodings", encoding),
         ("rejected ids", "rejected_ids", rejected_id),
         ("workflow ids", "workflow_ids", workflow_id),
@@ -56,7 +58,7 @@ fn counts(file: &Path) -> Result<Vec<(&'static str, usize)>, Box<dyn Error>> {
     Ok(counts)
 }
 
-fn equal<T: PartialEq + Debug>(said: T, expected: T) -> Compared {
+fn equal<T: PartialEq + Debug + ?Sized>(said: &T, expected: &T) -> Compared {
     if said == expected { Ok(()) } else { Err(format!("{said:?}, expected {expected:?}").into()) }
 }
 
@@ -80,7 +82,7 @@ fn rejected_id(v: &Value) -> Compared {
     } else {
         text.parse::<CustomerId>().is_ok()
     };
-    equal(is_id, false)
+    equal(&is_id, &false)
 }
 
 fn workflow_id(v: &Value) -> Compared {
@@ -103,7 +105,7 @@ fn order_id(v: &Value) -> Compared {
 fn shard(v: &Value) -> Compared {
     for (count, expected) in v["shard_by_count"].as_object().ok_or("shard_by_count")? {
         let said = shard_of(text(v, "tenant_or_realm")?, ShardCount::try_from(count.parse::<u64>()?)?);
-        equal(Some(u64::from(said.get())), expected.as_u64())?;
+        equal(&Some(u64::from(said.get())), &expected.as_u64())?;
     }
     Ok(())
 }
@@ -111,7 +113,7 @@ fn shard(v: &Value) -> Compared {
 fn spread_shard(v: &Value) -> Compared {
     let (count, spread) = (ShardCount::try_from(number(v, "shard_count")?)?, Spread::try_from(number(v, "spread")?)?);
     let said = entity_shard(text(v, "tenant_or_realm")?, text(v, "workflow_id")?, count, spread);
-    equal(u64::from(said.get()), number(v, "shard")?)
+    equal(&u64::from(said.get()), &number(v, "shard")?)
 }
 
 fn queue(v: &Value) -> Compared {
@@ -127,5 +129,5 @@ fn hidden_id(v: &Value) -> Compared {
 
 fn weight(v: &Value) -> Compared {
     let plan: TenantPlan = serde_json::from_value(v["plan"].clone())?;
-    equal(Some(f64::from(plan.weight())), v["weight"].as_f64())
+    equal(&Some(f64::from(plan.weight())), &v["weight"].as_f64())
 }

@@ -59,7 +59,8 @@ fn the_image_has_the_binary_where_the_entry_point_looks() {
 fn the_build_has_all_that_it_needs() {
     let ignored = text(&super::manifests::repository().join(".dockerignore"));
     let ignored: Vec<&str> = ignored.lines().filter(|line| !line.starts_with('#')).map(str::trim).collect();
-    for room in ["coordinator", "workflows", "activities", "adapters", "tests", "Cargo.toml", "Cargo.lock"] {
+    for room in ["coordinator", "workflows", "activities", "adapters", "examples", "tests", "Cargo.toml", "Cargo.lock"]
+    {
         assert!(!ignored.contains(&room), "{room}");
     }
     for kept_out in [".git", "target"] {
