@@ -408,8 +408,13 @@ async fn what_went_to_another_process_is_dropped_and_not_acknowledged() {
     stage.until("unknown A1").await;
     stage.world().script.push_back(Ok(revoking));
     stage.until("acknowledged 1/9").await;
-    // It comes back, from the last commit.
+    // Longer than a call that was under way.
+    sleep(Duration::from_secs(1)).await;
     stage.results("A1", &[]);
+    sleep(Duration::from_mins(2)).await;
+    assert_eq!(stage.lines("acknowledged 0/"), Vec::<String>::new(), "it is another process's");
+    assert_eq!(stage.lines("accepted A"), Vec::<String>::new());
+    // It comes back, from the last commit.
     stage.brings([message(1, "A"), message(2, "A"), message(3, "B")]);
     stage.until("acknowledged 0/3").await;
     stage.stop.cancel();
