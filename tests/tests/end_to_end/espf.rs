@@ -284,7 +284,7 @@ fn the_catalog_of_the_page_is_the_reference_catalog_and_the_events_of_portaone()
     assert_eq!(settings.tenants[&blue].targets[&role], settings.espf[&blue].target);
     assert!(catalog.roles().iter().all(|role| {
         let target = settings.tenants[&blue].targets.get(role).cloned();
-        settings.targets.contains_key(&target.unwrap_or_else(|| role.as_str().parse().unwrap()))
+        settings.targets.contains_key(&target.unwrap_or_else(|| role.into()))
     }));
 }
 
