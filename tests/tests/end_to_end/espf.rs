@@ -340,7 +340,8 @@ fn a_number_goes_where_the_billing_system_has_it_now() {
         let first = porta.sends("DID/Updated", &json!({ "number": number })).await;
         until("the first to be looked up", || async {
             let asked = porta.billing.server.received_requests().await?;
-            asked.iter().any(|of| String::from_utf8_lossy(&of.body).contains(&a2.id)).then_some(())
+            let is_for_a2 = |body: Value| body["params"]["i_account"] == json!(a2.id);
+            asked.iter().any(|of| of.body_json().is_ok_and(is_for_a2)).then_some(())
         })
         .await;
         porta.billing.set_did(&number, Some(&a3));
