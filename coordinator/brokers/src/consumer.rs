@@ -507,7 +507,7 @@ impl Worker {
 fn is_undecided(result: &EventResult) -> bool {
     let is_refused = || result.code.as_ref().is_some_and(|code| code.as_str() == ErrorCode::TemporalRefused.as_str());
     match result.status {
-        EventStatus::Accepted => false,
+        EventStatus::Accepted | EventStatus::Ignored => false,
         EventStatus::Unknown => true,
         EventStatus::Rejected => is_refused(),
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 /// Each crate, and the crates of the workspace that it may use.
-const MAY_USE: [(&str, &[&str]); 23] = [
+const MAY_USE: [(&str, &[&str]); 24] = [
     ("interlock-domain", &[]),
     ("interlock-workflows", &["interlock-domain"]),
     ("interlock-adapters", &["interlock-domain"]),

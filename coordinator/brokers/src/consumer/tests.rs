@@ -217,6 +217,7 @@ impl Acceptance for Stage {
             EventStatus::Accepted => result.accepted(),
             EventStatus::Rejected => result.rejected(Rejection::new(ErrorCode::BadType, "No.")),
             EventStatus::Unknown => result.unknown(ErrorCode::TemporalUnavailable, "Away.".to_owned()),
+            EventStatus::Ignored => result.ignored("It needs nothing.".to_owned()),
         }
     }
 }
