@@ -25,10 +25,10 @@ use crate::address_rule::AddressRule;
 use crate::content::{self, Coding, NotDecoded};
 use crate::error::RegistryError;
 use crate::redaction::Redaction;
-use crate::rehearsal::{HIDDEN, Stage, Staged};
 use crate::retry_after::{PauseLimit, RETRY_AFTER, Unit};
 use crate::secret::Secret;
 use crate::settings::{Authentication, TargetSettings};
+use crate::stage::{HIDDEN, Stage, Staged};
 use crate::trace_context;
 
 pub(crate) use failure::Failure;

@@ -27,9 +27,9 @@ use crate::adapter::{Adapter, Call, Capabilities, JOB_BYTES_MAX, OnAmbiguous, Ve
 use crate::error::RegistryError;
 use crate::exchange::{Exchange, Extras, Failure, Request, TargetResponse};
 use crate::recognition::Recognition;
-use crate::rehearsal::Stage;
 use crate::release;
 use crate::settings::TargetSettings;
+use crate::stage::Stage;
 
 /// How long a request may take effect after it was sent, if the settings give no value.
 const MAX_APPLY_DELAY: Duration = Duration::from_secs(10);

@@ -30,6 +30,7 @@ mod retry_after;
 pub mod sandbox;
 pub mod secret;
 mod settings;
+mod stage;
 pub mod trace_context;
 mod webhook;
 mod webhook_format;

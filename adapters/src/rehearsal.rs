@@ -2,10 +2,9 @@
 //!
 //! For PyHSS the stand-in is the sandbox HSS, in the state that the call expects: a release finds the number registered, an assignment
 //! finds it free. A JSON target agrees to everything. The requests of a declarative target depend on the answers that its file describes,
-//! so both branches after a look-up are rendered. No secret is read: where a request has credentials there is [`HIDDEN`].
+//! so both branches after a look-up are rendered. No secret is read: where a request has credentials there is `[hidden]`.
 
 mod prepared;
-mod stage;
 
 use interlock_domain::customer::FORESEEN_EPOCH;
 use interlock_domain::ids::TargetId;
@@ -18,22 +17,21 @@ use crate::json_http::JsonHttpAdapter;
 use crate::pyhss::PyhssAdapter;
 use crate::settings::{AdapterKind, TargetSettings};
 
+use crate::stage::{self, Stage};
 use prepared::Prepared;
-pub(crate) use stage::{Stage, Staged};
-
-/// The value of a header with credentials.
-pub(crate) const HIDDEN: &str = "[hidden]";
 
 /// The requests of calls to one target, one list for each call, if it answers as expected; or, in a sentence, why they are not known.
 /// `calls` are those of one order, in their order. Where a lease is not granted yet, the epoch is [`FORESEEN_EPOCH`], and the requests have
-/// `{epoch}` there. Nothing is sent.
+/// `{epoch}` there. `registered` are the numbers that the customer has, each with the subscription under which the targets know it there.
+/// Nothing is sent.
 pub async fn requests(
     target: &TargetId,
     settings: &TargetSettings,
+    registered: &[Registered],
     calls: &[Call],
 ) -> Vec<Result<Vec<RequestView>, String>> {
     let requests = match settings.adapter {
-        AdapterKind::Pyhss => of_pyhss(target, settings, calls).await,
+        AdapterKind::Pyhss => of_pyhss(target, settings, registered, calls).await,
         AdapterKind::Json => of_json(target, settings, calls).await,
         AdapterKind::Declarative => calls.iter().map(|call| declarative::requests(target, settings, call)).collect(),
         AdapterKind::Webhook => unknown(calls, "the target is told of events, and has no operations"),
@@ -45,6 +43,15 @@ pub async fn requests(
     requests.into_iter().map(|of_call| of_call.map(|list| list.into_iter().map(with_names).collect())).collect()
 }
 
+/// A number that a customer has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// The subscription: an IMSI.
+    pub imsi: String,
+    /// The number, in digits.
+    pub msisdn: String,
+}
+
 fn unknown<T>(calls: &[Call], why: &str) -> Vec<Result<T, String>> {
     calls.iter().map(|_| Err(why.to_owned())).collect()
 }
@@ -52,6 +59,7 @@ fn unknown<T>(calls: &[Call], why: &str) -> Vec<Result<T, String>> {
 async fn of_pyhss(
     target: &TargetId,
     settings: &TargetSettings,
+    registered: &[Registered],
     calls: &[Call],
 ) -> Vec<Result<Vec<RequestView>, String>> {
     let stage = Stage::hss();
@@ -61,6 +69,9 @@ async fn of_pyhss(
     };
     let mut prepared = Prepared::default();
     let mut requests = Vec::with_capacity(calls.len());
+    if let Some(first) = calls.first() {
+        prepared.register_all(&adapter, &stage, first, registered).await;
+    }
     for call in calls {
         prepared.prepare(&adapter, &stage, call).await;
         requests.push(rehearsed(&adapter, &stage, call).await);

@@ -17,8 +17,8 @@ use super::variables::{self, Variables};
 use super::{merge, read_file};
 use crate::adapter::Call;
 use crate::exchange::{form, hidden_headers, url_below};
-use crate::rehearsal::HIDDEN;
 use crate::settings::{Authentication, TargetSettings};
+use crate::stage::HIDDEN;
 
 /// Renders requests to one target.
 struct Renderer<'a> {

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::Stage;
+use super::Registered;
 use crate::adapter::{Adapter, Call};
 use crate::pyhss::PyhssAdapter;
 use crate::sandbox::Seed;
+use crate::stage::Stage;
 
 /// What the order itself has done so far.
 #[derive(Default)]
@@ -26,7 +27,7 @@ impl Prepared {
         match call.operation.as_str() {
             "create_subscriber" => {
                 if let Some(imsi) = imsi {
-                    stage.seed(&Seed { iccid: text("iccid"), sim_only: true, ..self.seed(&imsi) });
+                    stage.seed(&Seed { iccid: text("iccid"), sim_only: true, ..seed(&imsi) });
                     self.made.insert(imsi);
                 }
             }
@@ -37,17 +38,26 @@ impl Prepared {
             }
             "swap_sim" => {
                 if let (Some(old), Some(new)) = (text("old_imsi"), text("new_imsi")) {
-                    stage.seed(&Seed { sim_only: true, ..self.seed(&new) });
+                    stage.seed(&Seed { sim_only: true, ..seed(&new) });
                     match msisdn {
                         Some(msisdn) => self.register(adapter, stage, call, &old, &msisdn).await,
-                        None => stage.seed(&self.seed(&old)),
+                        None => stage.seed(&seed(&old)),
                     }
                     self.made.insert(new);
                 }
             }
+            "set_enabled" => {
+                if let Some(imsi) = imsi.filter(|imsi| !self.made.contains(imsi)) {
+                    stage.seed(&seed(&imsi));
+                    let mut data = call.data.clone();
+                    let was = !call.data.get("enabled").and_then(Value::as_bool).unwrap_or(false);
+                    data.insert("enabled".to_owned(), was.into());
+                    let _outcome = adapter.call(&Call { data, ..call.clone() }).await;
+                }
+            }
             operation => {
                 if let Some(imsi) = imsi.filter(|imsi| !self.made.contains(imsi)) {
-                    stage.seed(&self.seed(&imsi));
+                    stage.seed(&seed(&imsi));
                 }
                 if let Some(msisdn) = msisdn.filter(|_| operation == "assign_number") {
                     self.assigned.insert(msisdn);
@@ -56,8 +66,17 @@ impl Prepared {
         }
     }
 
-    fn seed(&self, imsi: &str) -> Seed {
-        Seed { imsi: imsi.to_owned(), ..Seed::default() }
+    /// Registers what the customer has.
+    pub(super) async fn register_all(
+        &mut self,
+        adapter: &PyhssAdapter,
+        stage: &Stage,
+        call: &Call,
+        registered: &[Registered],
+    ) {
+        for Registered { imsi, msisdn } in registered {
+            self.register(adapter, stage, call, imsi, msisdn).await;
+        }
     }
 
     /// Registers a number, unless the order itself has.
@@ -65,11 +84,15 @@ impl Prepared {
         if self.assigned.contains(msisdn) {
             return;
         }
-        stage.seed(&self.seed(imsi));
+        stage.seed(&seed(imsi));
         let data = json!({ "imsi": imsi, "msisdn": msisdn });
         let data: Map<String, Value> = data.as_object().cloned().unwrap_or_default();
         let _outcome = adapter.call(&Call { operation: "assign_number".to_owned(), data, ..call.clone() }).await;
     }
+}
+
+fn seed(imsi: &str) -> Seed {
+    Seed { imsi: imsi.to_owned(), ..Seed::default() }
 }
 
 /// An argument, as PyHSS stores it.

@@ -18,6 +18,8 @@ use super::JSON_VALUES_MAX;
 const EVENTS: &str = "/v1/tenants/{tenant}/events";
 /// The call that takes events of PortaOne.
 const ESPF: &str = "/v1/tenants/{tenant}/espf";
+/// The call that plans an event.
+const PLAN: &str = "/v1/tenants/{tenant}/plan";
 /// The highest rate of a target, in requests per second.
 const RATE_MAX: f64 = 1_000_000.0;
 /// The statuses that any call with a token may have, and why.
@@ -90,6 +92,13 @@ fn complete_call(path: &str, call: &mut Value) {
     }
     if path == EVENTS {
         describe_modes(call);
+    }
+    if path == PLAN {
+        let with_data = json!({"required": ["data"], "properties": {"data": {"type": "object"}}});
+        let schema = json!({"allOf": [{"$ref": "#/components/schemas/CloudEvent"}, with_data]});
+        let content =
+            json!({"application/cloudevents+json": {"schema": schema}, "application/json": {"schema": schema}});
+        call["requestBody"] = json!({"required": true, "content": content});
     }
     if path == ESPF {
         // A signature has a header of its own, which the settings of the tenant name: OpenAPI has no scheme for it.

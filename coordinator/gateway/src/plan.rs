@@ -50,7 +50,7 @@ impl Sees for Caller<'_> {
         (status = 200, description = "The forecast; also for an event that would be rejected: see verdict", body = PlanView),
         (status = 400, description = "It cannot be read as one event", body = Problem),
         (status = 403, description = "The token does not give access to this tenant, or does not allow reading", body = Problem),
-        (status = 413, description = "event_too_large, batch_too_large, body_too_many_values", body = Problem),
+        (status = 413, description = "event_too_large, body_too_many_values", body = Problem),
         (status = 415, description = "The media type or encoding is not supported", body = Problem),
         (status = 429, description = "Rate limit exceeded; see Retry-After", body = Problem),
         (status = 503, description = "no_worker, or Temporal is unavailable", body = Problem)
@@ -67,13 +67,14 @@ pub(super) async fn plan(
     let is_binary = is_binary(&headers);
     check_media_type(&headers, |media_type| takes(media_type, is_binary))?;
     let body = request::read(&headers, body, ErrorCode::EventTooLarge).await?;
-    let mut events = read(&headers, is_binary, &body, JsonLimits { elements_max: 1, values_max: JSON_VALUES_MAX })?;
+    let limits = JsonLimits { elements_max: 1, values_max: JSON_VALUES_MAX };
+    let mut events = read(&headers, is_binary, &body, limits).map_err(one_event)?;
     let Some(event) = events.pop() else {
         let detail = "The body has no event.";
         return Err(Problem::new(StatusCode::BAD_REQUEST, ErrorCode::NoEventReadable, detail));
     };
     let caller = Caller { gateway: &gateway, headers: &headers };
-    match gateway.inspection.plan(&tenant, event, &caller).await {
+    match Box::pin(gateway.inspection.plan(&tenant, event, &caller)).await {
         Ok(view) => Ok(Json(view)),
         Err(NotPlanned::NotAsked(error)) => Err(problem(error)),
         Err(NotPlanned::NotAnEvent(rejection)) => {
@@ -85,4 +86,12 @@ pub(super) async fn plan(
             Err(Problem::new(status, code, rejection.detail))
         }
     }
+}
+
+/// A batch is not one event.
+fn one_event(problem: Problem) -> Problem {
+    if problem.code != ErrorCode::BatchTooLarge {
+        return problem;
+    }
+    Problem::new(StatusCode::BAD_REQUEST, ErrorCode::NotAnEvent, "The body has several events; plan them one by one.")
 }

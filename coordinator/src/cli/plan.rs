@@ -53,7 +53,7 @@ pub(super) async fn run(command: &PlanCommand, settings: Settings, output: Outpu
     let inspection = Inspection::new(connected.await?);
     let mut views = Vec::with_capacity(events.len());
     for event in events {
-        views.push(inspection.plan(&tenant, event, &SeesAll).await.map_err(fault)?);
+        views.push(Box::pin(inspection.plan(&tenant, event, &SeesAll)).await.map_err(fault)?);
     }
     let is_any_rejected = views.iter().any(|view| view.verdict == Verdict::Rejected);
     match views.as_slice() {

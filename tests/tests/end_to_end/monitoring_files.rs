@@ -184,7 +184,7 @@ fn an_alert_on_the_first_failure_does_not_end_between_two_attempts() {
             assert!(!of_sdk || from_appearance, "{}: the first of each process is not seen", rule["alert"]);
         }
     }
-    assert_eq!(all, 3, "the expressions were not parsed");
+    assert_eq!(all, 4, "the expressions were not parsed");
 }
 
 /// Between two bounds a quantile is only interpolated: with the bounds 0.1 and 0.5, an alert at 0.2 fires from 0.1 on.

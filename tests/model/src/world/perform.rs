@@ -50,10 +50,7 @@ impl World {
                 self.act_delivery(action, seen)
             }
             Action::StrayArrives(index) => self.stray_arrives(*index, seen),
-            Action::StrayClaimLost(index) => {
-                self.strays.remove(*index);
-                Ok(())
-            }
+            Action::StrayClaimLost(index) => self.stray_is_lost(*index),
             Action::CallReadsBack(_)
             | Action::CallSends(_)
             | Action::CallUnanswered(_)
@@ -86,6 +83,11 @@ impl World {
             Action::Person(customer, order, choice) => self.person_decides(*customer, order, *choice, seen),
             Action::Force(resource, insists) => self.force(*resource, *insists, seen),
         }
+    }
+
+    fn stray_is_lost(&mut self, index: usize) -> Checked {
+        self.strays.remove(index);
+        Ok(())
     }
 
     /// The actions on calls and their requests.

@@ -53,7 +53,7 @@ pub fn random_case(seed: u64) -> Scenario {
     let index = usize::try_from(seed % (2 * named.len() as u64)).unwrap_or_default();
     let mut world = named.get(index).cloned().unwrap_or_else(|| random(seed));
     // Of another cycle than the faults below.
-    world.is_subscribed = seed % 3 == 0;
+    world.is_subscribed = seed.is_multiple_of(3);
     let storm = storm();
     match seed % 8 {
         0 => world,

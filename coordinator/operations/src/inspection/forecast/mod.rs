@@ -8,6 +8,7 @@ mod claims;
 mod steps;
 
 use chrono::Utc;
+use interlock_adapters::rehearsal::Registered;
 use interlock_client::EntityHandle;
 use interlock_domain::catalog::{Forward, Ordering, Planned};
 use interlock_domain::customer::{Admission, Admitted, Customer, ForeseenEvent, ForeseenOrder, Foresight, Reception};
@@ -193,8 +194,9 @@ impl Forecast<'_> {
         view.claims = foreseen.views;
         view.requires.clone_from(&plan.requires);
         view.stands_alone = plan.unordered && plan.claims.is_empty() && plan.steps.len() == 1;
+        let registered = steps::registered(&admission.holdings);
         let foresight = self.run_forward(asked, admission, admitted).await.map_err(NotPlanned::NotAsked)?;
-        self.show(&mut view, &plan, foresight).await;
+        self.show(&mut view, &plan, &registered, foresight).await;
         Ok((view, forward))
     }
 
@@ -227,13 +229,13 @@ impl Forecast<'_> {
         }
     }
 
-    async fn show(&self, view: &mut PlanView, plan: &Plan, foresight: Option<Foresight>) {
+    async fn show(&self, view: &mut PlanView, plan: &Plan, registered: &[Registered], foresight: Option<Foresight>) {
         let Some(Foresight { admitted, calls, end }) = foresight else {
             view.unknown.push("The order could not be run forward.".to_owned());
             return;
         };
         view.waits_for = admitted.waiting_for;
-        view.steps = self.steps(plan, &calls).await;
+        view.steps = self.steps(plan, registered, &calls).await;
         view.end = Some(PlannedEnd {
             state: end.state,
             code: end.code,

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use interlock_adapters::rehearsal::Registered;
 use interlock_adapters::{Call, rehearsal};
+use interlock_domain::catalog::Holdings;
 use interlock_domain::customer::ForeseenCall;
 use interlock_domain::ids::TargetId;
 use interlock_domain::message::ProvisionRequest;
@@ -14,13 +16,25 @@ use interlock_domain::wire::WireName;
 
 use super::Forecast;
 
+/// The numbers among what a customer has, each with its subscription, as far as that is known.
+pub(super) fn registered(holdings: &Holdings) -> Vec<Registered> {
+    let numbers = holdings.iter().filter(|(resource, _)| resource.kind().as_str() == "msisdn");
+    let known = numbers.filter_map(|(resource, imsi)| Some((resource.id().to_owned(), imsi.clone()?)));
+    known.map(|(msisdn, imsi)| Registered { imsi, msisdn }).collect()
+}
+
 /// The requests of a call, or why they are not known.
 type Requests = Result<Vec<RequestView>, String>;
 
 impl Forecast<'_> {
     /// The steps of a plan: those that are called in the order of their calls, then the others.
-    pub(super) async fn steps(&self, plan: &Plan, calls: &[ForeseenCall]) -> Vec<PlannedStepView> {
-        let requests = self.requests(calls).await;
+    pub(super) async fn steps(
+        &self,
+        plan: &Plan,
+        registered: &[Registered],
+        calls: &[ForeseenCall],
+    ) -> Vec<PlannedStepView> {
+        let requests = self.requests(registered, calls).await;
         let states = self.states(plan).await;
         let step_of = |call: &ForeseenCall| plan.steps.iter().find(|step| step.name == call.request.step);
         let mut views = Vec::with_capacity(plan.steps.len());
@@ -41,7 +55,7 @@ impl Forecast<'_> {
     }
 
     /// What the targets would be asked, one entry for each call.
-    async fn requests(&self, calls: &[ForeseenCall]) -> Vec<Requests> {
+    async fn requests(&self, registered: &[Registered], calls: &[ForeseenCall]) -> Vec<Requests> {
         let mut by_target: BTreeMap<&TargetId, Vec<usize>> = BTreeMap::new();
         for (index, call) in calls.iter().enumerate() {
             by_target.entry(&call.request.target).or_default().push(index);
@@ -49,20 +63,20 @@ impl Forecast<'_> {
         let mut all: Vec<Requests> = calls.iter().map(|_| Err("not asked".to_owned())).collect();
         for (target, indices) in by_target {
             let of_target: Vec<Call> = indices.iter().map(|index| call_of(&calls[*index].request)).collect();
-            for (index, requests) in indices.into_iter().zip(self.requests_to(target, &of_target).await) {
+            for (index, requests) in indices.into_iter().zip(self.requests_to(target, registered, &of_target).await) {
                 all[index] = requests;
             }
         }
         all
     }
 
-    async fn requests_to(&self, target: &TargetId, calls: &[Call]) -> Vec<Requests> {
+    async fn requests_to(&self, target: &TargetId, registered: &[Registered], calls: &[Call]) -> Vec<Requests> {
         let all = |why: &str| calls.iter().map(|_| Err(why.to_owned())).collect();
         if !self.sees.sees_target(target) {
             return all("you may not read this target");
         }
         match self.inspection.installation.settings.targets.get(target) {
-            Some(settings) => rehearsal::requests(target, settings, calls).await,
+            Some(settings) => rehearsal::requests(target, settings, registered, calls).await,
             None => all("this process has no settings of the target"),
         }
     }

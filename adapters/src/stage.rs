@@ -8,8 +8,10 @@ use interlock_domain::views::RequestView;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::HIDDEN;
-use crate::sandbox::{Rehearsed, StandIn};
+use crate::sandbox::{Rehearsed, Seed, StandIn};
+
+/// The value of a header with credentials.
+pub(crate) const HIDDEN: &str = "[hidden]";
 
 /// A stand-in. Clones share it.
 #[derive(Clone)]
@@ -45,7 +47,7 @@ impl Stage {
     }
 
     /// Gives the HSS a SIM, and the subscriber that uses it. One that is there already stays as it is.
-    pub(crate) fn seed(&self, seed: &crate::sandbox::Seed) {
+    pub(crate) fn seed(&self, seed: &Seed) {
         if let Some(hss) = &mut self.lock().hss {
             hss.seed(seed);
         }
@@ -97,7 +99,7 @@ fn lossy(value: &http::HeaderValue) -> String {
 }
 
 /// The row ids of the stand-in in a text, each with the name of its column.
-pub(super) fn ids_in(text: &str) -> Vec<(i64, &'static str)> {
+pub(crate) fn ids_in(text: &str) -> Vec<(i64, &'static str)> {
     let numbers = text.split(|sign: char| !sign.is_ascii_digit()).filter_map(|digits| digits.parse().ok());
     numbers.filter_map(|id| Some((id, StandIn::column_of(id)?))).collect()
 }
