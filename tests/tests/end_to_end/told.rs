@@ -519,34 +519,42 @@ properties.imsi = { type = "string" }
 properties.msisdn = { type = "string" }
 "#;
 
+/// The states that the receivers of each format are told of.
+const TOLD_STATES: [&str; 3] = ["acknowledged", "overdue", "completed"];
+
+/// A testbed with one subscription for each other format, all with this receiver, each below a path of its own.
+async fn bed_of_formats(receiver: &Receiver, types: &[String]) -> Testbed {
+    let formats = [("binary", "cloudevents_binary"), ("tmf", "tmf641"), ("espf", "espf")];
+    let target = |name: &str, format: &str| {
+        let mut settings: TargetSettings = receiver.settings();
+        settings.base_url = Some(format!("{}/{name}", receiver.server.uri()).parse().unwrap());
+        settings.format = serde_json::from_value(json!(format)).unwrap();
+        settings.espf_group = (format == "espf").then(|| "HSS".to_owned());
+        settings
+    };
+    let subscription = |name: &str| {
+        let settings = serde_json::from_value(json!({"target": name, "types": types})).unwrap();
+        (name.parse().unwrap(), settings)
+    };
+    let subscriptions = formats.iter().map(|(name, _)| subscription(name)).collect();
+    Testbed::start(
+        "told-formats",
+        Wanted {
+            tenants: vec![(TENANT, TenantSettings { subscriptions, ..TenantSettings::default() })],
+            targets: formats.iter().map(|(name, format)| (*name, target(name, format))).collect(),
+            more_events: DUE_SOON.to_owned(),
+            ..Wanted::default()
+        },
+    )
+    .await
+}
+
 #[test]
 fn each_receiver_is_told_in_its_format_and_also_that_an_order_is_late() {
     run(async {
         let receiver = Receiver::start().await;
-        let formats = [("binary", "cloudevents_binary"), ("tmf", "tmf641"), ("espf", "espf")];
-        let target = |name: &str, format: &str| {
-            let mut settings: TargetSettings = receiver.settings();
-            settings.base_url = Some(format!("{}/{name}", receiver.server.uri()).parse().unwrap());
-            settings.format = serde_json::from_value(json!(format)).unwrap();
-            settings.espf_group = (format == "espf").then(|| "HSS".to_owned());
-            settings
-        };
-        let types = ["acknowledged", "overdue", "completed"].map(|state| format!("interlock.order.{state}"));
-        let subscription = |name: &str| {
-            let settings = serde_json::from_value(json!({"target": name, "types": types})).unwrap();
-            (name.parse().unwrap(), settings)
-        };
-        let subscriptions = formats.iter().map(|(name, _)| subscription(name)).collect();
-        let bed = Testbed::start(
-            "told-formats",
-            Wanted {
-                tenants: vec![(TENANT, TenantSettings { subscriptions, ..TenantSettings::default() })],
-                targets: formats.iter().map(|(name, format)| (*name, target(name, format))).collect(),
-                more_events: DUE_SOON.to_owned(),
-                ..Wanted::default()
-            },
-        )
-        .await;
+        let types = TOLD_STATES.map(|state| format!("interlock.order.{state}"));
+        let bed = bed_of_formats(&receiver, &types).await;
         let scene = scene(&bed);
         let (customer, number) = (scene.customer("A"), number());
         bed.hss.add_rule(Rule::always(Pattern::default(), Action::Delay { ms: 1_500 }));

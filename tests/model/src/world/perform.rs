@@ -49,8 +49,7 @@ impl World {
             Action::Deliver(_) | Action::DeliverAgain(_) | Action::DeliveryDone(_) | Action::EndDeliveryByHand(_) => {
                 self.act_delivery(action, seen)
             }
-            Action::StrayArrives(index) => self.stray_arrives(*index, seen),
-            Action::StrayClaimLost(index) => self.stray_is_lost(*index),
+            Action::StrayArrives(_) | Action::StrayClaimLost(_) => self.act_stray(action, seen),
             Action::CallReadsBack(_)
             | Action::CallSends(_)
             | Action::CallUnanswered(_)
@@ -85,9 +84,16 @@ impl World {
         }
     }
 
-    fn stray_is_lost(&mut self, index: usize) -> Checked {
-        self.strays.remove(index);
-        Ok(())
+    /// The actions on delayed messages.
+    fn act_stray(&mut self, action: &Action, seen: &mut Sightings) -> Checked {
+        match action {
+            Action::StrayArrives(index) => self.stray_arrives(*index, seen),
+            Action::StrayClaimLost(index) => {
+                self.strays.remove(*index);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The actions on calls and their requests.
