@@ -30,6 +30,7 @@ mod views;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -73,9 +74,19 @@ const JSON_VALUES_MAX: usize = 100_000;
 /// How long Temporal may take to answer a readiness check.
 const READY_LIMIT: Duration = Duration::from_secs(2);
 
-/// The data of the calls.
+/// The data of the calls. Each request gets clones of it, which must cost nothing: an [`Installation`] has its own connection options.
 #[derive(Clone)]
-struct Gateway {
+struct Gateway(Arc<Parts>);
+
+impl Deref for Gateway {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+struct Parts {
     ingest: Ingest,
     inspection: Inspection,
     actions: Actions,
@@ -164,7 +175,7 @@ impl Listening {
     pub fn serve(self, installation: &Installation, metrics: &Metrics) -> HttpService {
         let Self { service, serving, stop, access, callback_keys, espf } = self;
         let settings = &installation.settings.gateway;
-        let gateway = Gateway {
+        let gateway = Gateway(Arc::new(Parts {
             ingest: Ingest::new(installation.clone()),
             inspection: Inspection::new(installation.clone()),
             actions: Actions::new(installation.clone()),
@@ -180,7 +191,7 @@ impl Listening {
             events_per_second_max: settings.events_per_second_max,
             espf: Arc::new(espf),
             metrics: metrics.clone(),
-        };
+        }));
         let about = about(installation.catalog.digest().to_owned(), stop.clone());
         serving.get_or_init(|| router(gateway, about, readiness(installation.clone(), stop)));
         service
