@@ -10,14 +10,14 @@ use interlock_domain::customer::FORESEEN_EPOCH;
 use interlock_domain::ids::TargetId;
 use interlock_domain::views::RequestView;
 use serde_json::Value;
+use url::Url;
 
 use crate::adapter::{Adapter, Call};
 use crate::declarative;
 use crate::json_http::JsonHttpAdapter;
 use crate::pyhss::PyhssAdapter;
 use crate::settings::{AdapterKind, TargetSettings};
-
-use crate::stage::{self, Stage};
+use crate::stage::{self, HIDDEN, Stage};
 use prepared::Prepared;
 
 /// The requests of calls to one target, one list for each call, if it answers as expected; or, in a sentence, why they are not known.
@@ -40,7 +40,8 @@ pub async fn requests(
         }
         AdapterKind::External => unknown(calls, "another program serves this target"),
     };
-    requests.into_iter().map(|of_call| of_call.map(|list| list.into_iter().map(with_names).collect())).collect()
+    let shown = |request| with_names(without_secrets(request, settings.base_url.as_ref()));
+    requests.into_iter().map(|of_call| of_call.map(|list| list.into_iter().map(shown).collect())).collect()
 }
 
 /// A number that a customer has.
@@ -104,6 +105,26 @@ async fn rehearsed(adapter: &dyn Adapter, stage: &Stage, call: &Call) -> Result<
     let requests = stage.take();
     // The call ended before its first request: its arguments are wrong, for example.
     if requests.is_empty() { Err(outcome.words().to_owned()) } else { Ok(requests) }
+}
+
+/// Hides what the base URL of a target itself may have as credentials: user, password, and the values of its query.
+fn without_secrets(mut request: RequestView, base_url: Option<&Url>) -> RequestView {
+    let (Some(base_url), Ok(mut url)) = (base_url, request.url.parse::<Url>()) else { return request };
+    if !base_url.username().is_empty() || base_url.password().is_some() {
+        // A URL with a host can be without them.
+        let _cleared = (url.set_username(""), url.set_password(None));
+        // The HTTP client makes basic authorisation of them.
+        request.headers.insert("authorization".to_owned(), HIDDEN.to_owned());
+    }
+    if base_url.query().is_some() {
+        let of_base: Vec<_> = base_url.query_pairs().into_owned().collect();
+        let shown = |pair: (String, String)| {
+            if of_base.contains(&pair) { (pair.0, HIDDEN.to_owned()) } else { pair }
+        };
+        let pairs: Vec<_> = url.query_pairs().into_owned().map(shown).collect();
+        url.query_pairs_mut().clear().extend_pairs(pairs);
+    }
+    RequestView { url: url.to_string(), ..request }
 }
 
 /// Writes the names of what is not known yet in place of the stand-in's values.

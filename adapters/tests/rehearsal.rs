@@ -20,6 +20,32 @@ const OTHER_IMSI: &str = "001010000000002";
 const NUMBER: &str = "12065550100";
 const ICCID: &str = "8944100000000000001";
 
+/// The file of a declarative target.
+const ADAPTER_FILE: &str = r#"
+describes = "a CRM"
+[auth]
+kind = "header"
+name = "x-api-key"
+value = { env = "INTERLOCK_NO_SUCH_VARIABLE" }
+[operations.add_number.lookup]
+method = "GET"
+path = "people"
+query = { id = "{{ order.customer_id }}" }
+bind = { row = "/0/id" }
+responses = [{ status = 200, body = { pointer = "/0/id", present = true }, class = "found" }, { status = 200, class = "absent" }, { class = "unavailable" }]
+[operations.add_number.if_found]
+method = "PATCH"
+path = "people/{{ found.row }}"
+headers = { X-Epoch = "{{ epoch }}" }
+body = { phone = "{{ data.msisdn }}", epoch = "{{ epoch }}" }
+responses = [{ status = 200, class = "done" }, { class = "ambiguous" }]
+[operations.add_number.if_absent]
+method = "POST"
+path = "people"
+form = { phone = "{{ data.msisdn }}" }
+responses = [{ status = 201, class = "done" }, { class = "ambiguous" }]
+"#;
+
 fn call(operation: &str, data: &Value) -> Call {
     Call {
         tenant: "default".parse().unwrap(),
@@ -184,33 +210,9 @@ async fn a_release_at_a_json_target_is_confirmed() {
 
 #[tokio::test]
 async fn both_branches_after_a_look_up_of_a_declarative_target_are_shown() {
-    let text = r#"
-describes = "a CRM"
-[auth]
-kind = "header"
-name = "x-api-key"
-value = { env = "INTERLOCK_NO_SUCH_VARIABLE" }
-[operations.add_number.lookup]
-method = "GET"
-path = "people"
-query = { id = "{{ order.customer_id }}" }
-bind = { row = "/0/id" }
-responses = [{ status = 200, body = { pointer = "/0/id", present = true }, class = "found" }, { status = 200, class = "absent" }, { class = "unavailable" }]
-[operations.add_number.if_found]
-method = "PATCH"
-path = "people/{{ found.row }}"
-headers = { X-Epoch = "{{ epoch }}" }
-body = { phone = "{{ data.msisdn }}", epoch = "{{ epoch }}" }
-responses = [{ status = 200, class = "done" }, { class = "ambiguous" }]
-[operations.add_number.if_absent]
-method = "POST"
-path = "people"
-form = { phone = "{{ data.msisdn }}" }
-responses = [{ status = 201, class = "done" }, { class = "ambiguous" }]
-"#;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("crm.toml");
-    std::fs::write(&file, text).unwrap();
+    std::fs::write(&file, ADAPTER_FILE).unwrap();
     let mut settings = TargetSettings::new(AdapterKind::Declarative, "http://127.0.0.1:9/v2".parse().unwrap());
     settings.file = Some(file);
     let requests = of_one(&settings, &call("add_number", &json!({"msisdn": NUMBER}))).await;
@@ -253,4 +255,30 @@ async fn a_second_number_joins_the_row_of_the_first_one() {
     let body = json!({"msisdn_list": format!("12065550199,{NUMBER}")});
     let expected = Asked { method: "PATCH".to_owned(), path: "/ims_subscriber/{ims_subscriber_id}".to_owned(), body };
     assert_eq!(writes, [expected]);
+}
+
+#[tokio::test]
+async fn credentials_in_the_url_of_a_target_are_hidden_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("crm.toml");
+    std::fs::write(&file, ADAPTER_FILE).unwrap();
+    let kinds = [
+        (AdapterKind::Pyhss, "set_enabled"),
+        (AdapterKind::Json, "set_enabled"),
+        (AdapterKind::Declarative, "add_number"),
+    ];
+    for (kind, operation) in kinds {
+        let url = "http://interlock:hush@127.0.0.1:9/api?key=hush".parse().unwrap();
+        let settings = TargetSettings { file: Some(file.clone()), ..TargetSettings::new(kind, url) };
+        let requests =
+            of_one(&settings, &call(operation, &json!({"imsi": IMSI, "enabled": true, "msisdn": NUMBER}))).await;
+        assert!(!json!(requests).to_string().contains("hush"), "{requests:#?}");
+        for request in &requests {
+            assert!(
+                request.url.starts_with("http://127.0.0.1:9/api") && request.url.contains("key=%5Bhidden%5D"),
+                "{request:#?}"
+            );
+            assert_eq!(request.headers["authorization"], "[hidden]");
+        }
+    }
 }

@@ -102,7 +102,7 @@ impl Forecast<'_> {
             return Ok((rejected(blank, Rejection::new(ErrorCode::TenantClosed, detail)), None));
         }
         event::stamp(&mut event, self.now, bytes_max);
-        let (asked, reception) = self.received(&read, event).await.map_err(NotPlanned::NotAsked)?;
+        let (asked, reception) = self.received(&read, &blank.order_id, event).await.map_err(NotPlanned::NotAsked)?;
         match reception {
             Reception::Duplicate { state } => {
                 let state = state.map_or_else(String::new, |state| format!(" Its order is {}.", state.as_str()));
@@ -137,7 +137,12 @@ impl Forecast<'_> {
     }
 
     /// What the customer's entity says of the event. If it does not run, what its machine would say.
-    async fn received(&self, event: &Event, value: Value) -> Result<(Asked, Reception), InspectionError> {
+    async fn received(
+        &self,
+        event: &Event,
+        order: &OrderId,
+        value: Value,
+    ) -> Result<(Asked, Reception), InspectionError> {
         let customer = &event.subject;
         let here = || {
             let machine = self.machine_of(customer);
@@ -146,7 +151,7 @@ impl Forecast<'_> {
         };
         let installation = &self.inspection.installation;
         let is_unordered = installation.catalog.ordering(&event.event_type) == Some(Ordering::None);
-        if is_unordered && self.inspection.standing_alone(self.tenant, &self.order_of(event)).await?.is_some() {
+        if is_unordered && self.inspection.standing_alone(self.tenant, order).await?.is_some() {
             return Ok((here().0, Reception::Duplicate { state: None }));
         }
         let entity = installation.entities.customer(self.tenant, customer);
@@ -158,10 +163,6 @@ impl Forecast<'_> {
             Ok(_) | Err(InspectionError::NeverSeen(_)) => Ok(here()),
             Err(error) => Err(error),
         }
-    }
-
-    fn order_of(&self, event: &Event) -> OrderId {
-        self.inspection.installation.catalog.order_id(self.tenant, event)
     }
 
     fn machine_of(&self, customer: &CustomerId) -> Customer {

@@ -125,7 +125,8 @@ fn call_of(request: &ProvisionRequest) -> Call {
         epoch: request.epoch,
         epochs: request.epochs.clone(),
         attempt: 1,
-        callback_url: None,
+        // Only a target with call backs is told one; it is made for each call.
+        callback_url: Some("{callback_url}".to_owned()),
         timeout: Duration::from_millis(request.attempt_timeout_ms),
     }
 }
