@@ -8,8 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use interlock_adapters::TargetSettings;
 use interlock_coordinator::local::{LocalOptions, LocalPlatform, WorkerHosting};
-use interlock_settings::GatewaySettings;
+use interlock_settings::{GatewaySettings, Settings};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -22,9 +23,13 @@ const LIMIT: Duration = Duration::from_mins(1);
 const CALLBACK: &str = "/v1/callbacks/{token}";
 
 async fn platform(change: impl FnOnce(&mut GatewaySettings)) -> LocalPlatform {
+    platform_with(|settings| change(&mut settings.gateway)).await
+}
+
+async fn platform_with(change: impl FnOnce(&mut Settings)) -> LocalPlatform {
     let mut options = LocalOptions::from_environment().unwrap();
     options.workers = WorkerHosting::Nobody;
-    change(&mut options.settings.gateway);
+    change(&mut options.settings);
     Box::pin(LocalPlatform::start(options, &|sentence| eprintln!("{sentence}"))).await.unwrap()
 }
 
@@ -75,7 +80,11 @@ async fn calls(url: &str) -> Vec<(Method, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_tokens_a_web_page_can_neither_act_nor_read() {
-    let platform = platform(|_| {}).await;
+    let takes_espf = |settings: &mut Settings| {
+        settings.targets.insert("espf".parse().unwrap(), TargetSettings::intake("portaone-espf.toml", None));
+        settings.espf.insert("default".parse().unwrap(), serde_json::from_value(json!({"target": "espf"})).unwrap());
+    };
+    let platform = platform_with(takes_espf).await;
     let url = platform.gateway_url();
     let port = url.rsplit(':').next().unwrap();
     let mut refused = 0;
@@ -112,13 +121,17 @@ async fn without_tokens_a_web_page_can_neither_act_nor_read() {
             };
             assert_eq!(problem(encoded("br")).await, is(415, "unsupported_content_encoding"), "{path}");
             // Only events may be compressed, and this is not.
-            let takes_gzip = path.ends_with("/events");
+            let takes_gzip = ["/events", "/espf", "/plan"].iter().any(|end| path.ends_with(end));
             let refused =
                 if takes_gzip { is(400, "body_not_decoded") } else { is(415, "unsupported_content_encoding") };
             assert_eq!(problem(encoded("gzip")).await, refused, "{path}");
         }
     }
     assert!(refused >= 15, "every call that acts was tried");
+    // A form gets no other answer where such events are not configured.
+    let espf = |media_type| caller().post(format!("{url}/v1/tenants/other/espf")).header("content-type", media_type);
+    assert_eq!(problem(espf("text/plain").body("{}")).await, is(415, "unsupported_content_type"));
+    assert_eq!(problem(espf("application/json").body("{}")).await, is(404, "espf_not_configured"));
     // None of this was accepted: the customer is unknown.
     let never = caller().get(format!("{url}/v1/tenants/default/customers/A1"));
     assert_eq!(problem(never).await, is(404, "never_seen"));

@@ -42,6 +42,15 @@ pub enum EntityCallError {
         /// The entity.
         workflow_id: String,
     },
+    /// The server gave an update up: the worker's task was lost and its repetition did not have the update, or the run ended meanwhile.
+    /// What the update asks for may have happened.
+    #[error("Temporal gave up an update of '{workflow_id}': {detail}")]
+    GivenUp {
+        /// The entity.
+        workflow_id: String,
+        /// The server's words.
+        detail: String,
+    },
     /// No answer came in time: no worker serves the entity's queue, or all are busy.
     #[error("'{workflow_id}' did not answer in time")]
     NoAnswer {
@@ -62,7 +71,7 @@ impl EntityCallError {
     /// Its stable code.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Refused { .. } => ErrorCode::TemporalRefused,
+            Self::Refused { .. } | Self::GivenUp { .. } => ErrorCode::TemporalRefused,
             Self::Payload { .. } => ErrorCode::PayloadUnreadable,
             Self::NotAnswered { .. } => ErrorCode::ClaimNotAnswered,
             Self::NoAnswer { .. } => ErrorCode::NoWorker,
@@ -70,9 +79,9 @@ impl EntityCallError {
         }
     }
 
-    /// Whether the failure is temporary: the entity's run was ending, or had its maximum of signals.
+    /// Whether the failure is temporary: the entity's run was ending, or had its maximum of signals, or the server gave the update up.
     pub fn will_pass(&self) -> bool {
-        self.status().is_some_and(is_busy)
+        matches!(self, Self::GivenUp { .. }) || self.status().is_some_and(is_busy)
     }
 
     /// Whether the server may have accepted the call anyway. It did not if there was no connection, or if it refused the call.
@@ -95,7 +104,11 @@ impl EntityCallError {
     pub fn status(&self) -> Option<&Status> {
         match self {
             Self::Refused { status, .. } => Some(status),
-            Self::Payload { .. } | Self::NotAnswered { .. } | Self::NoAnswer { .. } | Self::Paused { .. } => None,
+            Self::Payload { .. }
+            | Self::NotAnswered { .. }
+            | Self::GivenUp { .. }
+            | Self::NoAnswer { .. }
+            | Self::Paused { .. } => None,
         }
     }
 

@@ -23,6 +23,8 @@ use temporalio_common::protos::temporal::api::enums::v1::{
     TaskQueueKind, UpdateWorkflowExecutionLifecycleStage, WorkflowExecutionStatus, WorkflowIdConflictPolicy,
     WorkflowIdReusePolicy,
 };
+use temporalio_common::protos::temporal::api::failure::v1::Failure;
+use temporalio_common::protos::temporal::api::failure::v1::failure::FailureInfo;
 use temporalio_common::protos::temporal::api::query::v1::WorkflowQuery;
 use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
 use temporalio_common::protos::temporal::api::update::v1 as update;
@@ -190,13 +192,22 @@ impl EntityCalls {
             Some(response::Response::UpdateWorkflow(update)) => update.outcome,
             _ => None,
         });
-        match outcome.and_then(|outcome| outcome.value) {
-            Some(update::outcome::Value::Success(payloads)) => self.read(&route.workflow_id, payloads).await,
-            Some(update::outcome::Value::Failure(failure)) => {
-                let detail = failure_text(&self.client.options().data_converter, failure).await;
-                Err(EntityCallError::payload(&route.workflow_id, &detail))
+        let not_answered = || EntityCallError::NotAnswered { workflow_id: route.workflow_id.clone() };
+        self.answer(route, outcome.and_then(|outcome| outcome.value).ok_or_else(not_answered)?).await
+    }
+
+    /// The entity's answer to an update.
+    async fn answer(&self, route: &EntityRoute, outcome: update::outcome::Value) -> Result<Value, EntityCallError> {
+        let workflow_id = &route.workflow_id;
+        match outcome {
+            update::outcome::Value::Success(payloads) => self.read(workflow_id, payloads).await,
+            update::outcome::Value::Failure(failure) if is_given_up(&failure) => {
+                Err(EntityCallError::GivenUp { workflow_id: workflow_id.clone(), detail: failure.message })
             }
-            None => Err(EntityCallError::NotAnswered { workflow_id: route.workflow_id.clone() }),
+            update::outcome::Value::Failure(failure) => {
+                let detail = failure_text(&self.client.options().data_converter, failure).await;
+                Err(EntityCallError::payload(workflow_id, &detail))
+            }
         }
     }
 
@@ -211,20 +222,7 @@ impl EntityCalls {
         limit: Duration,
     ) -> Result<Value, EntityCallError> {
         let request = self.update_request(route, name, argument, update_id).await?;
-        match self.outcome_within(route, &request, limit).await? {
-            update::outcome::Value::Success(payloads) => {
-                let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
-                let converter = &self.client.options().data_converter;
-                let read = converter.from_payloads::<Value>(&context, payloads.payloads).await;
-                read.map_err(|fault| {
-                    EntityCallError::payload(&route.workflow_id, &format!("its answer cannot be read: {fault}"))
-                })
-            }
-            update::outcome::Value::Failure(failure) => {
-                let detail = failure_text(&self.client.options().data_converter, failure).await;
-                Err(EntityCallError::payload(&route.workflow_id, &detail))
-            }
-        }
+        self.outcome_within(route, &request, limit).await
     }
 
     async fn outcome_within(
@@ -232,23 +230,28 @@ impl EntityCalls {
         route: &EntityRoute,
         request: &service::UpdateWorkflowExecutionRequest,
         limit: Duration,
-    ) -> Result<update::outcome::Value, EntityCallError> {
+    ) -> Result<Value, EntityCallError> {
         let began = Instant::now();
+        let refused = |status| EntityCallError::refused(&route.workflow_id, status);
         loop {
             let left = limit.saturating_sub(began.elapsed());
             let mut client = self.client.clone();
             let asked = client.update_workflow_execution(Request::new(request.clone()));
-            let status = match tokio::time::timeout(left, asked).await {
+            let error = match tokio::time::timeout(left, asked).await {
                 Ok(Ok(answer)) => match answer.into_inner().outcome.and_then(|outcome| outcome.value) {
-                    Some(outcome) => return Ok(outcome),
+                    Some(outcome) => match self.answer(route, outcome).await {
+                        Err(error @ EntityCallError::GivenUp { .. }) => error,
+                        answer => return answer,
+                    },
                     // The server's wait has ended: the update was accepted but not answered yet.
-                    None => Status::deadline_exceeded("the update has no response yet"),
+                    None => refused(Status::deadline_exceeded("the update has no response yet")),
                 },
-                Ok(Err(status)) => status,
+                Ok(Err(status)) => refused(status),
                 Err(_) => return Err(EntityCallError::no_answer(&route.workflow_id)),
             };
-            if !takes_updates_soon(&status) || began.elapsed() + UPDATE_PAUSE >= limit {
-                return Err(EntityCallError::refused(&route.workflow_id, status));
+            let comes_soon = error.status().is_none_or(takes_updates_soon);
+            if !comes_soon || began.elapsed() + UPDATE_PAUSE >= limit {
+                return Err(error);
             }
             tokio::time::sleep(UPDATE_PAUSE).await;
         }
@@ -385,6 +388,16 @@ pub(crate) fn unthrottled<T>(message: T) -> Request<T> {
     request
 }
 
+/// Whether an update's failure is the server's own: the worker completed a task without the update, or the run ended before the answer
+/// (`service/history/workflow/update/errors_failures.go` of Temporal server 1.32). An entity never fails an update in such a way.
+fn is_given_up(failure: &Failure) -> bool {
+    const TYPES: [&str; 2] = ["UnprocessedUpdate", "AcceptedUpdateCompletedWorkflow"];
+    match &failure.failure_info {
+        Some(FailureInfo::ApplicationFailureInfo(info)) => TYPES.contains(&info.r#type.as_str()),
+        _ => false,
+    }
+}
+
 fn task_queue(route: &EntityRoute) -> TaskQueue {
     TaskQueue { name: route.task_queue.clone(), kind: TaskQueueKind::Normal.into(), normal_name: String::new() }
 }
@@ -398,5 +411,85 @@ fn priority(route: &EntityRoute) -> Priority {
         fairness_key: route.priority.fairness_key.clone(),
         fairness_weight: route.priority.fairness_weight,
         ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use interlock_domain::error_code::ErrorCode;
+    use interlock_domain::routing::{Routing, RoutingSettings};
+    use temporalio_common::protos::temporal::api::common::v1::Payload;
+    use temporalio_common::protos::temporal::api::failure::v1::ApplicationFailureInfo;
+    use temporalio_common::protos::temporal::api::update::v1::{Outcome, outcome};
+
+    use super::*;
+    use crate::scripted_server::ScriptedServer;
+
+    const UPDATE: &str = "UpdateWorkflowExecution";
+    const MULTI: &str = "ExecuteMultiOperation";
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    fn given_up(kind: &str) -> Outcome {
+        let info = ApplicationFailureInfo { r#type: kind.to_owned(), ..Default::default() };
+        let failure_info = Some(FailureInfo::ApplicationFailureInfo(info));
+        let failure = Failure { message: "not processed".to_owned(), failure_info, ..Default::default() };
+        Outcome { value: Some(outcome::Value::Failure(failure)) }
+    }
+
+    fn answered() -> Outcome {
+        let metadata = [("encoding".to_owned(), b"json/plain".to_vec())].into();
+        let payload = Payload { metadata, data: b"\"granted\"".to_vec(), ..Default::default() };
+        Outcome { value: Some(outcome::Value::Success(Payloads { payloads: vec![payload] })) }
+    }
+
+    fn of_update(outcome: Outcome) -> service::UpdateWorkflowExecutionResponse {
+        service::UpdateWorkflowExecutionResponse { outcome: Some(outcome), ..Default::default() }
+    }
+
+    fn of_multi(outcome: Outcome) -> service::ExecuteMultiOperationResponse {
+        use service::execute_multi_operation_response::{Response, response};
+        let update = response::Response::UpdateWorkflow(of_update(outcome));
+        service::ExecuteMultiOperationResponse { responses: vec![Response { response: Some(update) }] }
+    }
+
+    fn route() -> EntityRoute {
+        Routing::new(RoutingSettings::default()).unwrap().customer(&"t".parse().unwrap(), &"A1".parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_update_that_the_server_gave_up_is_sent_again_with_its_id() {
+        let server = ScriptedServer::default()
+            .answers(UPDATE, &of_update(given_up("UnprocessedUpdate")))
+            .answers(UPDATE, &of_update(given_up("AcceptedUpdateCompletedWorkflow")))
+            .answers(UPDATE, &of_update(answered()));
+        let (server, client) = server.client().await;
+        let calls = EntityCalls::new(client);
+        let answer = calls.update_running(&route(), "act", &Value::Null, "id-1", LIMIT).await.unwrap();
+        assert_eq!(answer, "granted");
+        assert!(server.is_done());
+        let id = |request: service::UpdateWorkflowExecutionRequest| request.request.unwrap().meta.unwrap().update_id;
+        assert_eq!([id(server.request()), id(server.request()), id(server.request())], ["id-1"; 3]);
+    }
+
+    #[tokio::test]
+    async fn an_update_with_start_that_the_server_gave_up_will_pass_and_may_have_been_accepted() {
+        let (_, client) =
+            ScriptedServer::default().answers(MULTI, &of_multi(given_up("UnprocessedUpdate"))).client().await;
+        let start = Start {
+            input: Payloads::default(),
+            reuse_policy: WorkflowIdReusePolicy::AllowDuplicate,
+            search_attributes: None,
+        };
+        let asked = EntityCalls::new(client).update_with_start(&route(), start, "act", &Value::Null, "id-1").await;
+        let error = asked.unwrap_err();
+        assert!(matches!(error, EntityCallError::GivenUp { .. }), "{error:?}");
+        assert!(error.will_pass() && error.may_have_been_accepted());
+    }
+
+    #[tokio::test]
+    async fn a_failure_of_the_entity_itself_is_its_answer() {
+        let (_, client) = ScriptedServer::default().answers(UPDATE, &of_update(given_up("Other"))).client().await;
+        let asked = EntityCalls::new(client).update_running(&route(), "act", &Value::Null, "id-1", LIMIT).await;
+        assert_eq!(asked.unwrap_err().code(), ErrorCode::PayloadUnreadable);
     }
 }

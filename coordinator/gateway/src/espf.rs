@@ -129,6 +129,12 @@ pub(super) async fn submit(
     let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
     let of_tenant = gateway.espf.get(&tenant);
     let proof = sender::check(&gateway.access, of_tenant.map(|of| &of.senders), &headers, &tenant)?;
+    // Before anything that depends on the settings: a web page's form gets the same answer everywhere.
+    check_media_type(&headers, is_json)?;
+    if matches!(proof, Proof::AfterBody { .. }) {
+        // What is signed is the body as it was sent.
+        check_plain(&headers)?;
+    }
     let of_tenant = of_tenant.ok_or_else(|| {
         let detail = format!("The tenant '{tenant}' takes no events of ESPF.");
         Problem::new(StatusCode::NOT_FOUND, ErrorCode::EspfNotConfigured, detail)
@@ -136,11 +142,6 @@ pub(super) async fn submit(
     let _under_way = gateway.calls.begin(proof.slot()).ok_or_else(|| too_many(&gateway))?;
     if let Some(refusal) = gateway.ingest.refuses(&tenant).await {
         return Err(Problem::new(StatusCode::FORBIDDEN, ErrorCode::TenantClosed, refusal.detail).into());
-    }
-    check_media_type(&headers, is_json)?;
-    if matches!(proof, Proof::AfterBody { .. }) {
-        // What is signed is the body as it was sent.
-        check_plain(&headers)?;
     }
     gateway.has_room(&tenant)?;
     let taken = {

@@ -200,6 +200,10 @@ impl RawEntity {
                 Ok(serde_json::from_slice(&answer.payloads[0].data).unwrap())
             }
             None => Err(tonic::Status::deadline_exceeded("the update has no response yet")),
+            // The server's own words after a lost task.
+            Some(update::outcome::Value::Failure(failure)) if failure.source == "Server" => {
+                Err(tonic::Status::unavailable(failure.message))
+            }
             other => panic!("'{update}' was not answered: {other:?}"),
         }
     }

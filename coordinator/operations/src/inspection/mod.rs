@@ -128,7 +128,9 @@ impl InspectionError {
             EntityCallError::Payload { detail, .. } => Self::Refused { what, reason: detail },
             EntityCallError::NoAnswer { .. } => Self::NoWorker(what),
             EntityCallError::Paused { paused, .. } => Self::Paused { what, paused },
-            EntityCallError::NotAnswered { .. } => Self::Refused { what, reason: error.to_string() },
+            EntityCallError::NotAnswered { .. } | EntityCallError::GivenUp { .. } => {
+                Self::Refused { what, reason: error.to_string() }
+            }
         }
     }
 
