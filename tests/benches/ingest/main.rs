@@ -2,7 +2,7 @@
 //!
 //! It starts an embedded Temporal server without workers and a gateway in a process of its own, and sends the same events in three ways, in
 //! turn: by raw signal-with-start with the SDK's client, through the gateway one by one, and through the gateway in batches. It prints the
-//! rate of each way, the ratio to the raw calls of the same round, and the CPU time of the gateway. The ratio is what counts: on a machine
+//! rate of each way, the ratio to the raw calls of the same round, and the CPU time of the three processes. The ratio is what counts: on a machine
 //! where sender, gateway and server share the cores, all rates are low.
 
 mod report;
@@ -67,7 +67,7 @@ async fn run(arguments: Arguments) -> Result<Report, Failure> {
         WorkerHosting::Processes { binary: env!("CARGO_BIN_EXE_interlock-under-test").into(), workloads: Vec::new() };
     let mut platform = Box::pin(LocalPlatform::start(options, &|sentence| eprintln!("{sentence}"))).await?;
     let gateway = platform.start_gateway_process_with(&[RATE_WITHOUT_LIMIT]).await?;
-    let senders = Senders::new(&platform, &gateway, &arguments)?;
+    let senders = Senders::new(&mut platform, &gateway, &arguments)?;
     let mut report = Report::default();
     // The first round fills caches and opens connections; it does not count.
     for round in 0..=arguments.rounds {

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter};
 
-use crate::senders::{Measured, Way};
+use crate::senders::{Cpu, Measured, Way};
 
 /// The measurements of all rounds.
 #[derive(Debug, Default)]
 pub struct Report {
     per_second: BTreeMap<Way, Vec<f64>>,
     ratios: BTreeMap<Way, Vec<f64>>,
-    cpu_us: BTreeMap<Way, Vec<f64>>,
+    cpu_us: BTreeMap<Way, Vec<Cpu>>,
 }
 
 impl Report {
@@ -20,19 +20,25 @@ impl Report {
         for (way, measured) in round {
             self.per_second.entry(*way).or_default().push(measured.per_second);
             self.ratios.entry(*way).or_default().push(measured.per_second / raw);
-            self.cpu_us.entry(*way).or_default().push(measured.gateway_cpu_us);
+            self.cpu_us.entry(*way).or_default().push(measured.cpu_us);
         }
     }
 }
 
 impl Display for Report {
     fn fmt(&self, to: &mut Formatter<'_>) -> std::fmt::Result {
-        writeln!(to, "way     events a second          ratio to raw           gateway CPU, µs an event")?;
+        writeln!(
+            to,
+            "way     events a second          ratio to raw           CPU of gateway, server and sender, µs an event"
+        )?;
         for way in Way::ALL {
             let of = |all: &BTreeMap<Way, Vec<f64>>| Spread::of(all.get(&way).map_or(&[], Vec::as_slice));
-            let (rate, ratio, cpu) = (of(&self.per_second), of(&self.ratios), of(&self.cpu_us));
-            let name = format!("{way:?}");
-            writeln!(to, "{name:7} {rate:<24.0} {ratio:<22.2} {cpu:.0}")?;
+            let (rate, ratio) = (of(&self.per_second), of(&self.ratios));
+            let cpu = self.cpu_us.get(&way).map_or(&[][..], Vec::as_slice);
+            let cpu_of = |part: fn(&Cpu) -> f64| Spread::of(&cpu.iter().map(part).collect::<Vec<_>>()).median;
+            let (gateway, server) = (cpu_of(|cpu| cpu.gateway), cpu_of(|cpu| cpu.server));
+            let (name, sender) = (format!("{way:?}"), cpu_of(|cpu| cpu.sender));
+            writeln!(to, "{name:7} {rate:<24.0} {ratio:<22.2} {gateway:6.0} {server:6.0} {sender:6.0}")?;
         }
         Ok(())
     }

@@ -42,8 +42,45 @@ impl Way {
 pub struct Measured {
     /// Events that were accepted, a second.
     pub per_second: f64,
-    /// CPU time of the gateway's process for each event, in microseconds.
-    pub gateway_cpu_us: f64,
+    /// CPU time of these processes for each event, in microseconds.
+    pub cpu_us: Cpu,
+}
+
+/// CPU times in microseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Cpu {
+    /// Of the gateway.
+    pub gateway: f64,
+    /// Of the Temporal server.
+    pub server: f64,
+    /// Of this process, which sends.
+    pub sender: f64,
+}
+
+/// The processes whose CPU time is measured.
+#[derive(Debug, Clone, Copy)]
+struct Processes {
+    gateway: u32,
+    server: u32,
+}
+
+impl Processes {
+    /// The CPU time that they have used.
+    fn cpu_us(self) -> Result<Cpu, Failure> {
+        let sender = cpu_us(std::process::id())?;
+        Ok(Cpu { gateway: cpu_us(self.gateway)?, server: cpu_us(self.server)?, sender })
+    }
+
+    /// The CPU time that they have used since then for each of these events.
+    fn cpu_us_since(self, began: Cpu, events: f64) -> Result<Cpu, Failure> {
+        let now = self.cpu_us()?;
+        let each = |now: f64, then: f64| (now - then) / events;
+        Ok(Cpu {
+            gateway: each(now.gateway, began.gateway),
+            server: each(now.server, began.server),
+            sender: each(now.sender, began.sender),
+        })
+    }
 }
 
 /// All that is needed to send events.
@@ -52,7 +89,7 @@ pub struct Senders {
     routes: Box<dyn Fn(&str) -> EntityRoute>,
     http: reqwest::Client,
     url: String,
-    pid: u32,
+    processes: Processes,
     events: usize,
     customers: usize,
     at_a_time: usize,
@@ -61,7 +98,9 @@ pub struct Senders {
 
 impl Senders {
     /// To this platform's server, and through this gateway.
-    pub fn new(platform: &LocalPlatform, gateway: &GatewayProcess, arguments: &Arguments) -> Result<Self, Failure> {
+    pub fn new(platform: &mut LocalPlatform, gateway: &GatewayProcess, arguments: &Arguments) -> Result<Self, Failure> {
+        let server =
+            platform.server.embedded().and_then(|server| server.pid()).ok_or("the server is not an embedded one")?;
         let installation = platform.installation.clone();
         let client = installation.client_for(platform.server.namespace())?;
         let routes = move |customer: &str| {
@@ -73,7 +112,7 @@ impl Senders {
             routes: Box::new(routes),
             http: reqwest::Client::builder().no_proxy().build()?,
             url: format!("{}/v1/tenants/{TENANT}/events", gateway.url()),
-            pid: gateway.pid(),
+            processes: Processes { gateway: gateway.pid(), server },
             events: arguments.events,
             customers: arguments.customers,
             at_a_time: arguments.at_a_time,
@@ -85,7 +124,7 @@ impl Senders {
     pub async fn measure(&self, way: Way, round: usize) -> Result<Measured, Failure> {
         let customer = |number: usize| format!("{way:?}-{round}-{}", number % self.customers);
         let events: Vec<Value> = (0..self.events).map(|number| event(&customer(number))).collect();
-        let (began, cpu) = (Instant::now(), cpu_us(self.pid)?);
+        let (began, cpu) = (Instant::now(), self.processes.cpu_us()?);
         match way {
             Way::Raw => self.each(events.iter().map(|event| self.signal_with_start(event))).await?,
             Way::Single => self.each(events.iter().map(|event| self.post(event.to_string(), 1))).await?,
@@ -96,9 +135,8 @@ impl Senders {
                 stream::iter(posts).buffer_unordered(at_a_time).try_collect::<()>().await?;
             }
         }
-        let (seconds, cpu) = (began.elapsed().as_secs_f64(), cpu_us(self.pid)? - cpu);
-        let events = f64::from(u32::try_from(self.events)?);
-        Ok(Measured { per_second: events / seconds, gateway_cpu_us: cpu / events })
+        let (seconds, events) = (began.elapsed().as_secs_f64(), f64::from(u32::try_from(self.events)?));
+        Ok(Measured { per_second: events / seconds, cpu_us: self.processes.cpu_us_since(cpu, events)? })
     }
 
     async fn each(
