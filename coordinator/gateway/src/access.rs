@@ -1,13 +1,17 @@
 //! Access control: a bearer token gives access to tenants with a role.
 
+use std::collections::BTreeSet;
+
 use axum::http::{HeaderMap, StatusCode};
 use interlock_adapters::secret::SecretMissing;
+use interlock_console::Rights;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{RealmId, TargetId, TenantId};
 use interlock_http_service::{Problem, bearer};
 use interlock_settings::{GatewayRole, GatewayToken, TargetRight};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 /// The access that a call requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +48,13 @@ struct Known {
     targets: Vec<TargetRight>,
 }
 
+impl Known {
+    /// Its name or, without a name, the first digits of its digest, which reveal nothing about it.
+    fn shown_name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| format!("token {}", hex::encode(&self.digest[..4])))
+    }
+}
+
 /// The tokens and their rights.
 pub struct Access {
     tokens: Vec<Known>,
@@ -75,9 +86,7 @@ impl Access {
         let Some(token) = bearer(headers).filter(|_| !self.tokens.is_empty()) else { return anybody() };
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let known = self.tokens.iter().find(|known| known.digest == digest);
-        known.map_or_else(anybody, |known| {
-            known.name.clone().unwrap_or_else(|| format!("token {}", hex::encode(&known.digest[..4])))
-        })
+        known.map_or_else(anybody, Known::shown_name)
     }
 
     /// The token of a call, as its digest; the same for every caller if no tokens are configured.
@@ -168,6 +177,34 @@ impl Access {
 }
 
 impl Access {
+    /// What the bearer of a token may read, and for whom it may act. `None` if the token is unknown, or may read nothing.
+    pub fn rights(&self, token: &SecretString) -> Option<Rights> {
+        let digest: TokenDigest = Sha256::digest(token.expose_secret().as_bytes()).into();
+        let of_token: Vec<&Known> = self.tokens.iter().filter(|known| known.digest == digest).collect();
+        let tenants = |need: Need| {
+            let met = of_token.iter().filter(|known| need.is_met_by(known.role));
+            met.flat_map(|known| &known.tenants).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+        };
+        let name = of_token.first()?.shown_name();
+        let rights = Rights { name, reads: tenants(Need::Read), operates: tenants(Need::Operate) };
+        (!rights.reads.is_empty()).then_some(rights)
+    }
+
+    /// What all gateways with the same tokens have in common. Without tokens it is a random number: such a gateway is alone.
+    pub fn seal_secret(&self) -> [u8; 32] {
+        let mut digests: Vec<TokenDigest> = self.tokens.iter().map(|known| known.digest).collect();
+        digests.sort_unstable();
+        let mut hash = Sha256::new_with_prefix("interlock console");
+        if digests.is_empty() {
+            hash.update(Uuid::new_v4());
+            hash.update(Uuid::new_v4());
+        }
+        for digest in digests {
+            hash.update(digest);
+        }
+        hash.finalize().into()
+    }
+
     /// Checks a call that is not for a particular tenant.
     ///
     /// # Errors

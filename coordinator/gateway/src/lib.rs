@@ -11,6 +11,7 @@ mod admitted;
 pub mod bodies;
 mod callbacks;
 pub mod codec_server;
+mod console_door;
 mod description;
 mod espf;
 mod events;
@@ -63,6 +64,7 @@ use utoipa_axum::routes;
 
 use self::access::Access;
 use self::admitted::CallsUnderWay;
+use self::console_door::ConsoleDoor;
 use self::espf::EspfTenants;
 use self::throttle::Throttle;
 
@@ -193,7 +195,8 @@ impl Listening {
             metrics: metrics.clone(),
         }));
         let about = about(installation.catalog.digest().to_owned(), stop.clone());
-        serving.get_or_init(|| router(gateway, about, readiness(installation.clone(), stop)));
+        let console = console_door::parts(&gateway.access, installation);
+        serving.get_or_init(|| router(gateway, console, about, readiness(installation.clone(), stop)));
         service
     }
 
@@ -243,7 +246,7 @@ fn open_calls() -> OpenApiRouter<Gateway> {
     OpenApiRouter::new().routes(routes!(callbacks::take)).routes(routes!(espf::submit))
 }
 
-fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
+fn router(gateway: Gateway, console: ConsoleDoor, about: About, readiness: Readiness) -> Router {
     let (metrics, admitting, showing) = (gateway.metrics.clone(), gateway.clone(), gateway.clone());
     let greeting =
         Router::new().route("/v1/tenants/{tenant}/events", options(events::handshake)).with_state(gateway.clone());
@@ -257,8 +260,10 @@ fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
         let detail = "The path does not support this method; the header 'Allow' lists the supported methods.";
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::MethodNotAllowed, detail)
     };
+    let calls = calls.route_layer(from_fn_with_state(admitting, admitted::admitted));
+    let pages = interlock_console::router(console.with_api(calls.clone()));
     calls
-        .route_layer(from_fn_with_state(admitting, admitted::admitted))
+        .merge(pages)
         .merge(greeting)
         .merge(open)
         .route("/openapi.json", get(|| async move { axum::Json(description) }))

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 /// Each crate, and the crates of the workspace that it may use.
-const MAY_USE: [(&str, &[&str]); 24] = [
+const MAY_USE: [(&str, &[&str]); 25] = [
     ("interlock-domain", &[]),
     ("interlock-workflows", &["interlock-domain"]),
     ("interlock-adapters", &["interlock-domain"]),
@@ -66,11 +66,13 @@ const MAY_USE: [(&str, &[&str]); 24] = [
             "interlock-workflows",
         ],
     ),
+    ("interlock-console", &["interlock-domain", "interlock-http-service"]),
     (
         "interlock-gateway",
         &[
             "interlock-adapters",
             "interlock-connection",
+            "interlock-console",
             "interlock-domain",
             "interlock-fault",
             "interlock-http-service",

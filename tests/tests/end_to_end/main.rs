@@ -33,6 +33,7 @@ mod brokers;
 mod calls_under_way;
 mod catalog_events;
 mod changeover;
+mod console;
 mod continue_as_new;
 mod contradictions;
 mod control;

@@ -30,6 +30,7 @@ pub use event_rule::Ordering;
 pub use form::{Form, ICCID_DIGITS, IMSI_DIGITS, MSISDN_DIGITS_MAX};
 pub use kind_rule::{FRESH_WAIT_MS, ORPHAN_SETTLE_MS};
 pub use plan::{Forward, Holdings, PLAN_PARTS_MAX, PlanContext, Planned};
+pub use schema::DataField;
 pub use shared_authority::AuthoritiesDiffer;
 pub use timing::{
     ATTEMPT_TIMEOUT_MS, ATTEMPT_TIMEOUT_MS_LIMITS, RETRY_CAP_MS_LIMITS, RETRY_FACTOR_PERCENT_LIMITS,
@@ -191,6 +192,11 @@ impl Catalog {
         limits: &EntityLimits,
     ) -> ResourcePolicy {
         self.inner.kinds.get(kind).unwrap_or(&KindRule::default()).policy(targets, limits)
+    }
+
+    /// The top-level fields of the data of this type's events, sorted by name; none if the type is unknown.
+    pub fn data_fields(&self, event_type: &str) -> Vec<DataField> {
+        self.rule(event_type).map(|rule| rule.schema.fields()).unwrap_or_default()
     }
 
     fn rule(&self, event_type: &str) -> Option<&EventRule> {

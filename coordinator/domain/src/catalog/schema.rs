@@ -34,6 +34,17 @@ const OF_THE_WHOLE: [&str; 13] = [
     "unevaluatedProperties",
 ];
 
+/// A field of an event's data, as its schema describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataField {
+    /// Its name.
+    pub name: String,
+    /// Its JSON type: `string`, `integer`, `object`, …; none if it may have several.
+    pub type_name: Option<String>,
+    /// What it is, if the schema says so.
+    pub description: Option<String>,
+}
+
 /// A compiled schema.
 #[derive(Clone)]
 pub(super) struct DataSchema {
@@ -177,6 +188,22 @@ impl DataSchema {
             .as_array()
             .map(|names| names.iter().filter_map(Value::as_str).collect())
             .unwrap_or_default()
+    }
+}
+
+impl DataSchema {
+    /// The top-level fields.
+    pub(super) fn fields(&self) -> Vec<DataField> {
+        let Some(properties) = self.schema["properties"].as_object() else { return Vec::new() };
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let field = |(name, property): (&String, &Value)| DataField {
+            name: name.clone(),
+            type_name: text(&property["type"]),
+            description: text(&property["description"]),
+        };
+        let mut fields: Vec<DataField> = properties.iter().map(field).collect();
+        fields.sort_by(|one, other| one.name.cmp(&other.name));
+        fields
     }
 }
 
