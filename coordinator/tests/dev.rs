@@ -50,6 +50,8 @@ async fn dev_says_where_all_is_takes_an_event_to_its_end_and_stops_all_of_it() {
     let (mut process, ready) = dev().await;
     let address = |name: &str| ready[name].as_str().unwrap_or_else(|| panic!("{name} of {ready}")).to_owned();
     let (http, gateway, ui, temporal) = (http(), address("gateway"), address("ui"), address("temporal"));
+    let page = http.get(address("console")).send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("<h1>Now</h1>") && page.contains("/console/default/targets/hss"), "{page}");
     let hss = ready["targets"]["hss"].as_str().unwrap();
     for target in ["crm", "notify"] {
         assert!(ready["targets"][target].is_string(), "{ready}");

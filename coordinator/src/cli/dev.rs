@@ -36,6 +36,7 @@ struct Ready {
     temporal: String,
     ui: String,
     gateway: String,
+    console: String,
     targets: BTreeMap<String, String>,
 }
 
@@ -67,6 +68,7 @@ pub(super) async fn run(command: &DevCommand, settings: Settings, output: Output
         temporal: platform.temporal_address(),
         ui: platform.server.ui_url().unwrap_or_default(),
         gateway: platform.gateway_url(),
+        console: format!("{}/console", platform.gateway_url()),
         targets: platform.target_urls(),
     };
     output.line(&ready, text)?;
@@ -128,6 +130,7 @@ fn text(ready: &Ready) -> String {
     line("temporal", &ready.temporal);
     line("ui", &ready.ui);
     line("gateway", &ready.gateway);
+    line("console", &ready.console);
     for (target, url) in &ready.targets {
         line(target, url);
     }

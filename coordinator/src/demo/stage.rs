@@ -99,7 +99,9 @@ impl<'a> Play<'a> {
     async fn perform(mut self, leases: bool) -> Result<Demo, Fault> {
         let mut addresses = self.platform.target_urls();
         addresses.insert("temporal".to_owned(), self.platform.temporal_address());
-        addresses.insert("gateway".to_owned(), self.platform.gateway_url());
+        let gateway = self.platform.gateway_url();
+        addresses.insert("console".to_owned(), format!("{gateway}/console"));
+        addresses.insert("gateway".to_owned(), gateway);
         self.stage.ready(&addresses);
         let seeds = [A1.seed(), A2.seed()];
         self.post(&format!("{}/__sandbox/subscribers", addresses["hss"]), &serde_json::json!(seeds)).await?;

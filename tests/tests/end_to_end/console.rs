@@ -14,7 +14,8 @@ use crate::scene::{Scene, imsi, number};
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::until;
 
-const TENANT: &str = "blue";
+/// The tenant of the pages.
+pub const TENANT: &str = "blue";
 
 fn tokens(settings: &mut Settings) {
     let token = |name: &str, role, tenant: &str| GatewayToken {
@@ -33,7 +34,8 @@ fn tokens(settings: &mut Settings) {
     ];
 }
 
-async fn testbed(name: &str) -> Testbed {
+/// A testbed with tokens.
+pub async fn testbed(name: &str) -> Testbed {
     let tenants = vec![(TENANT, TenantSettings::default()), ("green", TenantSettings::default())];
     Testbed::start(name, Wanted { tenants, settings: Some(Box::new(tokens)), ..Wanted::default() }).await
 }

@@ -34,6 +34,7 @@ mod calls_under_way;
 mod catalog_events;
 mod changeover;
 mod console;
+mod console_in_chromium;
 mod continue_as_new;
 mod contradictions;
 mod control;
