@@ -15,14 +15,16 @@ use temporalio_client::grpc::WorkflowService;
 use temporalio_client::{Connection, RetryOptions};
 use temporalio_common::protos::temporal::api::enums::v1::{QueryResultType, WorkflowTaskFailedCause};
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    PollWorkflowTaskQueueRequest, PollWorkflowTaskQueueResponse, RespondQueryTaskCompletedRequest,
-    RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskCompletedResponse, RespondWorkflowTaskFailedRequest,
+    GetWorkflowExecutionHistoryRequest, GetWorkflowExecutionHistoryResponse, PollWorkflowTaskQueueRequest,
+    PollWorkflowTaskQueueResponse, RespondQueryTaskCompletedRequest, RespondWorkflowTaskCompletedRequest,
+    RespondWorkflowTaskCompletedResponse, RespondWorkflowTaskFailedRequest,
 };
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Extensions, IntoRequest, Request, Response, Status};
 
 use super::cuts::{Completion, GivenTasks};
 use super::run_slots::{Kind, RunSlots};
+use super::settled::QueryHistories;
 
 /// The calls that workers make.
 const SERVICE: &str = "temporal.api.workflowservice.v1.WorkflowService";
@@ -35,6 +37,7 @@ pub(super) struct Proxy {
     connection: Connection,
     slots: RunSlots,
     given: GivenTasks,
+    queries: QueryHistories,
 }
 
 /// Calls that are passed on unchanged.
@@ -55,7 +58,12 @@ impl Proxy {
     /// The service for a connection above this one. Failed calls are retried there, so they are not retried here.
     pub(super) fn through(mut connection: Connection) -> CallbackBasedGrpcService {
         *connection.retry_options_mut() = RetryOptions::no_retries();
-        let proxy = Arc::new(Self { connection, slots: RunSlots::default(), given: GivenTasks::default() });
+        let proxy = Arc::new(Self {
+            connection,
+            slots: RunSlots::default(),
+            given: GivenTasks::default(),
+            queries: QueryHistories::default(),
+        });
         CallbackBasedGrpcService { callback: Arc::new(move |call| Arc::clone(&proxy).pass(call)) }
     }
 
@@ -69,6 +77,7 @@ impl Proxy {
                 "RespondWorkflowTaskCompleted" => self.complete(read(call)?).await.map(written),
                 "RespondWorkflowTaskFailed" => self.fail(read(call)?).await,
                 "RespondQueryTaskCompleted" => self.answer(read(call)?).await,
+                "GetWorkflowExecutionHistory" => self.history(read(call)?).await.map(written),
                 _ => self.pass_on(call).await,
             }
             .map_err(|status| refused(&status))
@@ -82,7 +91,7 @@ impl Proxy {
         request: Request<PollWorkflowTaskQueueRequest>,
     ) -> Result<Response<PollWorkflowTaskQueueResponse>, Status> {
         let namespace = request.get_ref().namespace.clone();
-        let answer = self.connection.clone().poll_workflow_task_queue(request).await?;
+        let mut answer = self.connection.clone().poll_workflow_task_queue(request).await?;
         let task = answer.get_ref();
         if task.task_token.is_empty() {
             return Ok(answer);
@@ -90,8 +99,9 @@ impl Proxy {
         let run = task.workflow_execution.as_ref().map_or("", |execution| execution.run_id.as_str());
         let kind = if task.query.is_some() { Kind::Query } else { Kind::WorkflowTask };
         if self.slots.enter(run, &task.task_token, kind).await {
-            if kind == Kind::WorkflowTask {
-                self.given.give(task);
+            match kind {
+                Kind::WorkflowTask => self.given.give(task),
+                Kind::Query => self.queries.begin(answer.get_mut()),
             }
             return Ok(answer);
         }
@@ -185,11 +195,21 @@ impl Proxy {
         answer.map(written)
     }
 
+    /// A further page of a task's history.
+    async fn history(
+        &self,
+        request: Request<GetWorkflowExecutionHistoryRequest>,
+    ) -> Result<Response<GetWorkflowExecutionHistoryResponse>, Status> {
+        let token = request.get_ref().next_page_token.clone();
+        let mut answer = self.connection.clone().get_workflow_execution_history(request).await?;
+        self.queries.go_on(&token, answer.get_mut());
+        Ok(answer)
+    }
+
     async fn pass_on(&self, call: GrpcRequest) -> Result<GrpcSuccessResponse, Status> {
         passed_on!(self.connection, call,
             "GetSystemInfo" => get_system_info,
             "DescribeNamespace" => describe_namespace,
-            "GetWorkflowExecutionHistory" => get_workflow_execution_history,
             "PollActivityTaskQueue" => poll_activity_task_queue,
             "RecordActivityTaskHeartbeat" => record_activity_task_heartbeat,
             "RespondActivityTaskCompleted" => respond_activity_task_completed,
@@ -373,6 +393,27 @@ mod tests {
         assert!(!asking.is_finished());
         completed(&connection, "task").await;
         assert_eq!(asking.await.unwrap(), "query");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_query_gets_no_signal_that_no_workflow_task_has_given_to_the_run() {
+        use temporalio_common::protos::temporal::api::enums::v1::EventType;
+        use temporalio_common::protos::temporal::api::history::v1::{History, HistoryEvent};
+        let types =
+            [EventType::WorkflowTaskCompleted, EventType::WorkflowExecutionSignaled, EventType::WorkflowTaskScheduled];
+        let events: Vec<_> =
+            types.iter().map(|kind| HistoryEvent { event_type: (*kind).into(), ..Default::default() }).collect();
+        let with_history =
+            |task| PollWorkflowTaskQueueResponse { history: Some(History { events: events.clone() }), ..task };
+        let server = Server::has([with_history(query("query", "run")), with_history(task("task", "another run"))]);
+        let mut connection = server.for_workers().await;
+        let mut counts = Vec::new();
+        for _ in 0..2 {
+            let asked = PollWorkflowTaskQueueRequest::default().into_request();
+            let polled = connection.poll_workflow_task_queue(asked).await.unwrap().into_inner();
+            counts.push(polled.history.unwrap().events.len());
+        }
+        assert_eq!(counts, [1, 3], "a workflow task gets its whole history");
     }
 
     #[tokio::test(start_paused = true)]
