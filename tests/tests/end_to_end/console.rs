@@ -9,7 +9,7 @@ use reqwest::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOC
 use reqwest::{Client, RequestBuilder, StatusCode};
 use url::form_urlencoded;
 
-use crate::events::{assigned, event};
+use crate::events::{Customer, assigned, event};
 use crate::scene::{Scene, imsi, number};
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::until;
@@ -170,19 +170,22 @@ fn a_person_finds_a_held_order_sees_why_acts_and_it_completes() {
             let shown = ann.load(&format!("/console/blue/customers/{}", customer.id)).await.text;
             assert!(shown.contains(&wanted) && shown.contains("No order is open"), "{shown}");
 
-            // An event without claims that named the wrong SIM.
-            let touched = event("line.touched", &customer.id, &serde_json::json!({"imsi": imsi()}));
-            let order = scene.submit(&touched).await;
-            until("the order to be held", || async { (scene.order(&order).await?["state"] == "held").then_some(()) })
-                .await;
-            let page = format!("/console/blue/orders/{order}");
-            let words = [("field.imsi", customer.imsi.as_str()), ("reason", "the shop mistyped the SIM")];
-            let done = ann.act(&page, &format!("{page}/actions"), "amend", &words).await;
-            assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
-            scene.completed(std::slice::from_ref(&order)).await;
+            is_amended(&scene, &ann, &customer).await;
         }
         bed.stop().await;
     });
+}
+
+/// An event without claims that named the wrong SIM is held, and completes once it is amended.
+async fn is_amended(scene: &Scene<'_>, ann: &Browser, customer: &Customer) {
+    let touched = event("line.touched", &customer.id, &serde_json::json!({"imsi": imsi()}));
+    let order = scene.submit(&touched).await;
+    until("the order to be held", || async { (scene.order(&order).await?["state"] == "held").then_some(()) }).await;
+    let page = format!("/console/blue/orders/{order}");
+    let words = [("field.imsi", customer.imsi.as_str()), ("reason", "the shop mistyped the SIM")];
+    let done = ann.act(&page, &format!("{page}/actions"), "amend", &words).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
+    scene.completed(std::slice::from_ref(&order)).await;
 }
 
 #[test]
@@ -209,6 +212,21 @@ fn a_target_is_paused_and_resumed_in_the_console() {
     });
 }
 
+/// Nobody who has not signed in sees anything; a forged or strange cookie is none.
+async fn strangers_see_nothing(bed: &Testbed, page: &str) {
+    let mut nobody = Browser::new(bed);
+    for cookie in ["", "interlock_session=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "interlock_session=%00"] {
+        cookie.clone_into(&mut nobody.cookie);
+        for path in ["/console", "/console/blue/now", page] {
+            assert_eq!(nobody.load(path).await.to, "/console/sign-in", "{path} {cookie}");
+        }
+    }
+    for token in ["token-of-nobody", "", "token-of-sue"] {
+        let sent = form(nobody.request("POST", "/console/sign-in"), &[("token", token)]);
+        assert_eq!(loaded(sent).await.status, StatusCode::UNAUTHORIZED, "{token}");
+    }
+}
+
 #[test]
 fn a_console_shows_and_does_only_what_its_token_may() {
     run(async {
@@ -225,18 +243,7 @@ fn a_console_shows_and_does_only_what_its_token_may() {
             let page = format!("/console/blue/orders/{order}");
             let actions = format!("{page}/actions");
 
-            // Nobody who has not signed in sees anything; a forged or strange cookie is none.
-            let mut nobody = Browser::new(&bed);
-            for cookie in ["", "interlock_session=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "interlock_session=%00"] {
-                cookie.clone_into(&mut nobody.cookie);
-                for path in ["/console", "/console/blue/now", &page] {
-                    assert_eq!(nobody.load(path).await.to, "/console/sign-in", "{path} {cookie}");
-                }
-            }
-            for token in ["token-of-nobody", "", "token-of-sue"] {
-                let sent = form(nobody.request("POST", "/console/sign-in"), &[("token", token)]);
-                assert_eq!(loaded(sent).await.status, StatusCode::UNAUTHORIZED, "{token}");
-            }
+            strangers_see_nothing(&bed, &page).await;
 
             // A person who may read sees no button, and cannot act with a form of another person.
             let (ann, ray, gus) =

@@ -44,7 +44,8 @@ impl Judge<'_> {
         }
         for log in self.target_logs {
             let mut highest: BTreeMap<&str, Epoch> = BTreeMap::new();
-            for write in log.writes.iter().filter(|write| !write.is_seed) {
+            let promotions = log.promotions();
+            for write in log.writes.iter().filter(|write| !write.is_seed && !promotions.contains(&write.seq)) {
                 self.is_of_call(findings, &calls, log, write);
                 // A party's new name concerns no number alone, and carries the epoch of whatever its call named first.
                 let (Some(number), Some(epoch)) = (write.effect.number(), write.epoch) else { continue };

@@ -110,6 +110,27 @@ impl TargetLog {
         Ok(Self { writes: writes.map_err(form)?, name })
     }
 
+    /// The writes, by their numbers, by which another number of a party became its primary one because the same request gave the primary
+    /// one up. The party has that number before and after, so it is no assignment, and needs no lease of its own.
+    pub(crate) fn promotions(&self) -> BTreeSet<i64> {
+        let (mut registrations, mut promotions) = (Registrations::default(), BTreeSet::new());
+        let mut before: Option<&Write> = None;
+        for write in &self.writes {
+            if let WriteEffect::Takes { table, number, party } = &write.effect
+                && let Some(before) = before.filter(|before| write.key.is_some() && before.key == write.key)
+                && let WriteEffect::GivesUp { table: table_before, number: given_up, party: its_party } = &before.effect
+                && (table, party) == (table_before, its_party)
+                && number != given_up
+                && registrations.has(number, party)
+            {
+                promotions.insert(write.seq);
+            }
+            registrations.apply(write);
+            before = Some(write);
+        }
+        promotions
+    }
+
     /// Reads a log from a file. Without a kind, the first entry tells it.
     ///
     /// # Errors
@@ -167,6 +188,11 @@ impl Registrations {
         }
     }
 
+    /// Whether a party has a number, in any table.
+    fn has(&self, number: &str, party: &str) -> bool {
+        self.by_number.get(number).is_some_and(|parties| parties.keys().any(|(of, _)| of == party))
+    }
+
     /// The numbers of the log, each with who has it.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = (&String, BTreeSet<&String>)> {
         self.by_number.iter().map(|(number, parties)| (number, parties.keys().map(|(party, _)| party).collect()))
@@ -180,5 +206,43 @@ impl WriteEffect {
             Self::Takes { number, .. } | Self::GivesUp { number, .. } => Some(number),
             Self::Renamed { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod promotion_tests {
+    use super::*;
+
+    fn write(seq: i64, key: u128, effect: WriteEffect) -> Write {
+        Write { seq, at_ms: seq, effect, key: Some(Uuid::from_u128(key)), epoch: None, is_seed: false }
+    }
+
+    fn takes(table: &'static str, number: &str) -> WriteEffect {
+        WriteEffect::Takes { table, number: number.to_owned(), party: "sim".to_owned() }
+    }
+
+    fn gives_up(table: &'static str, number: &str) -> WriteEffect {
+        WriteEffect::GivesUp { table, number: number.to_owned(), party: "sim".to_owned() }
+    }
+
+    fn promotions(second_is_there: bool, key_of_second: u128) -> BTreeSet<i64> {
+        let mut writes = vec![
+            write(1, 1, takes("ims_subscriber", "first")),
+            write(2, 1, takes("subscriber", "first")),
+            write(4, 3, gives_up("ims_subscriber", "first")),
+            write(5, 3, gives_up("subscriber", "first")),
+            write(6, key_of_second, takes("subscriber", "second")),
+        ];
+        if second_is_there {
+            writes.insert(2, write(3, 2, takes("ims_subscriber", "second")));
+        }
+        TargetLog { name: "hss".to_owned(), writes }.promotions()
+    }
+
+    #[test]
+    fn a_number_that_its_party_has_and_that_becomes_primary_by_a_release_is_no_assignment() {
+        assert_eq!(promotions(true, 3), [6].into());
+        assert!(promotions(true, 4).is_empty(), "another request");
+        assert!(promotions(false, 3).is_empty(), "the party did not have it");
     }
 }
