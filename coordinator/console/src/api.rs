@@ -4,6 +4,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
+use interlock_domain::error_code::ErrorCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -38,7 +39,7 @@ impl ApiProblem {
     fn unreadable(reason: impl std::fmt::Display) -> Self {
         Self {
             status: 500,
-            code: "answer_unreadable".to_owned(),
+            code: ErrorCode::PayloadUnreadable.as_str().to_owned(),
             detail: format!("The gateway's answer cannot be read: {reason}."),
             next: String::new(),
         }

@@ -1,6 +1,7 @@
 //! What a person sent with a form.
 
 use axum::http::HeaderMap;
+use interlock_domain::error_code::ErrorCode;
 use interlock_http_service::{UnreadBody, check_media_type};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
@@ -24,13 +25,13 @@ impl Form {
     /// [`ApiProblem`] if it is none, is too long, or cannot be from one of our pages.
     pub(crate) async fn read(headers: &HeaderMap, body: UnreadBody) -> Result<Self, ApiProblem> {
         if !origin::is_own(headers) {
-            return Err(refused(403, "origin_forbidden", "The form was not sent by a page of this console."));
+            return Err(refused(403, ErrorCode::OriginForbidden, "The form was not sent by a page of this console."));
         }
         check_media_type(headers, |media_type| media_type == "application/x-www-form-urlencoded")
-            .map_err(|problem| refused(problem.status, problem.code.as_str(), &problem.detail))?;
+            .map_err(|problem| refused(problem.status, problem.code, &problem.detail))?;
         let body = body.read(FORM_BYTES_MAX).await;
-        let body =
-            body.map_err(|error| refused(400, "body_unreadable", &format!("The form cannot be read: {error}.")))?;
+        let body = body
+            .map_err(|error| refused(400, ErrorCode::BodyUnreadable, &format!("The form cannot be read: {error}.")))?;
         let fields = url::form_urlencoded::parse(&body).map(|(name, value)| (name.into_owned(), value.into_owned()));
         Ok(Self(fields.collect()))
     }
@@ -44,12 +45,12 @@ impl Form {
     /// Checks that it was made for this session.
     ///
     /// # Errors
-    /// [`ApiProblem`] 403 `form_outdated`.
+    /// [`ApiProblem`] 403 `bad_action`.
     pub(crate) fn check(&self, console: &Parts, session: Option<&SecretString>) -> Result<(), ApiProblem> {
         if console.sessions.is_of(session, self.get("form_token")) {
             return Ok(());
         }
-        Err(refused(403, "form_outdated", "The form belongs to another session. Load the page again."))
+        Err(refused(403, ErrorCode::BadAction, "The form belongs to another session. Load the page again."))
     }
 
     /// The body of an action: its id, its name and its reason.
@@ -71,7 +72,7 @@ impl Form {
             let read = if is_text { Ok(json!(value)) } else { serde_json::from_str(value) };
             let read = read.map_err(|_| {
                 let detail = format!("'{field}' is no text: give it as JSON, such as 5, true or {{\"a\": 1}}.");
-                refused(400, "bad_action", &detail)
+                refused(400, ErrorCode::BadAction, &detail)
             })?;
             data.insert(field.to_owned(), read);
         }
@@ -80,8 +81,8 @@ impl Form {
 }
 
 /// A problem of the console's own.
-pub(crate) fn refused(status: u16, code: &str, detail: &str) -> ApiProblem {
-    ApiProblem { status, code: code.to_owned(), detail: detail.to_owned(), next: String::new() }
+pub(crate) fn refused(status: u16, code: ErrorCode, detail: &str) -> ApiProblem {
+    ApiProblem { status, code: code.as_str().to_owned(), detail: detail.to_owned(), next: String::new() }
 }
 
 #[cfg(test)]

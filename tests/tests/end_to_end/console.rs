@@ -265,7 +265,7 @@ fn a_console_shows_and_does_only_what_its_token_may() {
             assert!(refused.text.contains(ErrorCode::RoleForbidden.as_str()), "{}", refused.text);
             for (browser, form_token) in [(&ray, &of_ann), (&ann, &of_ray), (&ann, &String::new())] {
                 let refused = loaded(form(browser.request("POST", &actions), &retry(form_token))).await;
-                assert!(refused.text.contains("form_outdated"), "{}", refused.text);
+                assert!(refused.text.contains("belongs to another session"), "{}", refused.text);
             }
 
             // Another origin's page cannot act with the person's session, and other tenants have other pages.

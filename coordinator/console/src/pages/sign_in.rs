@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use interlock_domain::error_code::ErrorCode;
 use interlock_http_service::UnreadBody;
 use maud::{Markup, html};
 use secrecy::SecretString;
@@ -36,10 +37,10 @@ pub(crate) async fn take(State(console): State<Console>, headers: HeaderMap, bod
     };
     let token = SecretString::from(form.get("token"));
     if console.doorkeeper.rights(Some(&token)).is_none() {
-        return again(&refused(401, "token_unknown", "This token is unknown, or may not read."));
+        return again(&refused(401, ErrorCode::TokenUnknown, "This token is unknown, or may not read."));
     }
     let Some(cookie) = console.sessions.begin(&token) else {
-        return again(&refused(400, "token_too_long", "This token is too long for a session."));
+        return again(&refused(400, ErrorCode::TokenUnknown, "This token is too long for a session."));
     };
     ([(header::SET_COOKIE, cookie)], Redirect::to("/console")).into_response()
 }

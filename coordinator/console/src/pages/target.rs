@@ -3,6 +3,7 @@
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::target_entity::TargetView;
 use interlock_http_service::UnreadBody;
 use maud::{Markup, html};
@@ -94,7 +95,8 @@ pub(crate) async fn act(
         let mut action = form.action();
         if form.get("action") == "limit" && !form.get("per_second").is_empty() {
             let rate: Result<Value, _> = serde_json::from_str(form.get("per_second"));
-            let rate = rate.map_err(|_| refused(400, "bad_action", "The requests a second must be a number."))?;
+            let rate =
+                rate.map_err(|_| refused(400, ErrorCode::BadAction, "The requests a second must be a number."))?;
             action.insert("per_second".to_owned(), rate);
         }
         visit.post(&format!("/v1/targets/{}/actions", part(&target)), &action.into()).await.map(drop)
