@@ -26,6 +26,7 @@ mod testbed;
 mod waiting;
 
 mod asked_under_load;
+mod asked_while_away;
 mod at_rest;
 mod battery;
 mod bootstrapped;
