@@ -47,7 +47,7 @@ pub trait Doorkeeper: Send + Sync {
     /// not read anything.
     fn rights(&self, token: Option<&SecretString>) -> Option<Rights>;
 
-    /// What all gateways with the same tokens have in common and nobody else knows, to seal sessions with.
+    /// The secret from which the keys of sessions are derived. All gateways with the same tokens return the same one.
     fn seal_secret(&self) -> [u8; 32];
 }
 

@@ -3,8 +3,8 @@
 use axum::http::{HeaderMap, header};
 use url::Url;
 
-/// Whether a browser sends this from a page of the same origin. A browser says where a form comes from; what says nothing is no browser, and
-/// the session's `SameSite` and the form's token protect it as well.
+/// Whether a request may come from a page of the same origin. Browsers name the origin of a form. A request that names none is accepted: it
+/// is not from a current browser, and the `SameSite` cookie and the form's token still protect the session.
 pub(crate) fn is_own(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
     if text("sec-fetch-site").is_some_and(|site| !["same-origin", "none"].contains(&site)) {

@@ -104,7 +104,7 @@ fn a_person_works_with_the_keyboard_and_pages_load_themselves_again() {
             let focused = browser.page.active_element().await.unwrap();
             focused.send_keys(&format!("token-of-ann{}", char::from(Key::Enter))).await.unwrap();
             browser.shows("Nothing is held.").await;
-            // From here on, nobody loads the page: it does so itself. What an event contains is text, and never a script.
+            // The page now reloads by itself. The text of an event must never run as a script.
             let mut orders = Vec::new();
             let mut sims = Vec::new();
             for _ in 0..6 {

@@ -110,8 +110,8 @@ impl TargetLog {
         Ok(Self { writes: writes.map_err(form)?, name })
     }
 
-    /// The writes, by their numbers, by which another number of a party became its primary one because the same request gave the primary
-    /// one up. The party has that number before and after, so it is no assignment, and needs no lease of its own.
+    /// The sequence numbers of the writes that only make another number of a party its primary number, because the same request removed
+    /// the primary one. The party already has that number, so such a write assigns nothing and needs no lease.
     pub(crate) fn promotions(&self) -> BTreeSet<i64> {
         let (mut registrations, mut promotions) = (Registrations::default(), BTreeSet::new());
         let mut before: Option<&Write> = None;

@@ -45,7 +45,7 @@ pub(crate) async fn show(
     let (mut hits, mut problems) = (Vec::new(), Vec::new());
     let mut found = |what: String, link: String, answer: Result<(), crate::api::ApiProblem>| match answer {
         Ok(()) => hits.push(Hit { what, link }),
-        // What was never seen, or cannot be such an id, is no hit.
+        // 404: never seen; 400: not a valid id of this kind.
         Err(problem) if [StatusCode::NOT_FOUND, StatusCode::BAD_REQUEST].contains(&problem.status()) => {}
         Err(problem) => problems.push(problem),
     };
