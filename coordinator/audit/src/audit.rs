@@ -116,6 +116,7 @@ impl Audit {
             began: began.unwrap_or_default(),
             last: last.unwrap_or_default(),
             taken_to: recorded.taken_to,
+            repeats_from_ms: recorded.repeats_from_ms.clone(),
             end: recorded.end.clone().unwrap_or(RunEnd::Open),
             replay_fault,
             entity: entity(&identity, recorded, seen),

@@ -116,6 +116,7 @@ mod tests {
             began: At::default(),
             last: At::default(),
             taken_to: 3,
+            repeats_from_ms: std::collections::BTreeMap::new(),
             replay_fault: None,
             entity: EntityFacts::Other,
         }

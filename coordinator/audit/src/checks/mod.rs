@@ -86,6 +86,12 @@ impl<'a> Judge<'a> {
         earlier.ms <= later.ms.saturating_add(self.clocks_apart_ms())
     }
 
+    /// The earliest time at which a machine may have decided what its history records here: the workflow task that records it may
+    /// repeat one that was lost after it had sent its messages.
+    fn decided_from<F>(&self, known: &Known<F>, at: At) -> At {
+        self.ledger.histories[known.history].decided_from(at)
+    }
+
     fn clocks_apart_ms(&self) -> i64 {
         i64::try_from(self.options.clocks_apart.as_millis()).unwrap_or(i64::MAX)
     }

@@ -71,7 +71,9 @@ impl Judge<'_> {
         // The lease that lasts longest so far.
         let mut before: Option<Held<'_>> = None;
         for (customer, lease) in held {
-            let end = |lease: &Known<LeaseHeld>| lease.fact.until.map_or(i64::MAX, |until| until.ms);
+            let end = |lease: &Known<LeaseHeld>| {
+                lease.fact.until.map_or(i64::MAX, |until| self.decided_from(lease, until).ms)
+            };
             if let Some((other, earlier)) = before
                 && other != *customer
                 && !lease.fact.carried

@@ -38,6 +38,10 @@ pub(crate) struct HistoryFacts {
     pub(crate) last: At,
     /// The event with which the last completed workflow task started: it took everything before.
     pub(crate) taken_to: i64,
+    /// For each completed workflow task that repeats lost ones, by the event with which it started: when the first of those started, in
+    /// milliseconds. What the task decided may have been decided, and sent, from then on.
+    #[serde(default)]
+    pub(crate) repeats_from_ms: BTreeMap<i64, i64>,
     /// Why it cannot be replayed.
     pub(crate) replay_fault: Option<String>,
     pub(crate) entity: EntityFacts,
@@ -265,17 +269,23 @@ impl Closing {
 }
 
 impl HistoryFacts {
+    /// The earliest time at which what is recorded here may have been decided.
+    pub(crate) fn decided_from(&self, at: At) -> At {
+        At { ms: self.repeats_from_ms.get(&at.event).map_or(at.ms, |lost| at.ms.min(*lost)), ..at }
+    }
+
     /// The number of facts, for the limit on memory.
     pub(crate) fn count(&self) -> usize {
-        1 + match &self.entity {
-            EntityFacts::Customer(customer) => {
-                let faults = customer.turns.faults.len();
-                let orders = customer.submitted.len() + customer.ended.len() + customer.state.open.len();
-                customer.leases.len() + customer.calls.len() + orders + faults
+        1 + self.repeats_from_ms.len()
+            + match &self.entity {
+                EntityFacts::Customer(customer) => {
+                    let faults = customer.turns.faults.len();
+                    let orders = customer.submitted.len() + customer.ended.len() + customer.state.open.len();
+                    customer.leases.len() + customer.calls.len() + orders + faults
+                }
+                EntityFacts::Resource(resource) => resource.tenures.len(),
+                EntityFacts::Other => 0,
             }
-            EntityFacts::Resource(resource) => resource.tenures.len(),
-            EntityFacts::Other => 0,
-        }
     }
 }
 

@@ -103,6 +103,8 @@ pub(crate) struct Recorded {
     pub(crate) end: Option<RunEnd>,
     /// The event with which the last completed workflow task started.
     pub(crate) taken_to: i64,
+    /// See [`HistoryFacts::repeats_from_ms`](super::HistoryFacts).
+    pub(crate) repeats_from_ms: BTreeMap<i64, i64>,
 }
 
 /// Reads the calls of a customer, its events, and how the run ended.
@@ -111,7 +113,13 @@ pub(crate) fn read_events(workflow_id: &str, events: &[HistoryEvent]) -> Recorde
         Ok(EntityAddress::Customer(customer)) => Some(customer),
         _ => None,
     };
-    let mut reader = Reader { customer, recorded: Recorded::default(), under_way: BTreeMap::new() };
+    let mut reader = Reader {
+        customer,
+        recorded: Recorded::default(),
+        under_way: BTreeMap::new(),
+        task_started: None,
+        lost_from: None,
+    };
     for event in events {
         reader.take(event);
     }
@@ -123,6 +131,10 @@ struct Reader {
     recorded: Recorded,
     /// The calls under way, by the event that scheduled them: their places in the list, and the proofs that answers must repeat.
     under_way: BTreeMap<i64, (usize, ProvisionRequest)>,
+    /// When the workflow task under way started.
+    task_started: Option<i64>,
+    /// When the first of the workflow tasks that were lost since the last completed one started.
+    lost_from: Option<i64>,
 }
 
 impl Reader {
@@ -153,11 +165,27 @@ impl Reader {
             Attributes::ActivityTaskCanceledEventAttributes(cancelled) => {
                 self.close(event, cancelled.scheduled_event_id, |_| Closing::Unanswered);
             }
+            Attributes::WorkflowTaskStartedEventAttributes(_) => self.task_started = Some(place_of(event).ms),
+            Attributes::WorkflowTaskTimedOutEventAttributes(_) => self.task_lost(),
+            // The task that a reset undid is one of the run that was reset.
+            Attributes::WorkflowTaskFailedEventAttributes(failed)
+                if failed.cause() != WorkflowTaskFailedCause::ResetWorkflow =>
+            {
+                self.task_lost();
+            }
             Attributes::WorkflowTaskCompletedEventAttributes(completed) => {
                 self.recorded.taken_to = completed.started_event_id;
+                if let Some(lost_from) = self.lost_from.take() {
+                    self.recorded.repeats_from_ms.insert(completed.started_event_id, lost_from);
+                }
             }
             other => self.recorded.end = end_of(other).or_else(|| self.recorded.end.take()),
         }
+    }
+
+    /// A workflow task started, and its completion was not recorded.
+    fn task_lost(&mut self) {
+        self.lost_from = self.lost_from.or(self.task_started.take());
     }
 
     fn submitted(&mut self, event: &HistoryEvent, input: Option<&Payloads>) {

@@ -3,7 +3,10 @@
 use interlock_audit::{Audit, Options, Promise};
 use temporalio_common::protos::temporal::api::history::v1::History;
 
-use crate::recorded::{HandOver, broken, cut, folder, judged, words};
+use crate::recorded::{HandOver, broken, cut, folder, judged, lost_once, moved, words};
+
+/// The workflow task in which A1 sends its release, by the event that schedules it in A1's recorded history.
+const SENDS_THE_RELEASE: i64 = 34;
 
 /// The releases were recorded on different servers, with the same names.
 #[tokio::test]
@@ -52,6 +55,21 @@ async fn a_copy_of_a_hand_over_with_other_names_is_clean() {
     let verdict = judged(HandOver::recorded().other(7).all(), Options { settled: true, ..Options::default() }).await;
     assert_eq!(broken(&verdict), [], "{}", words(&verdict));
     assert_eq!(verdict.of(Promise::HandOver).unwrap().checked, 1);
+}
+
+/// A workflow task sends the release, and is lost. The task that repeats it records that the lease ended, when the next holder has
+/// long had it.
+#[tokio::test]
+async fn what_a_repeated_workflow_task_records_late_is_clean() {
+    let recorded = HandOver::recorded();
+    let repeated = lost_once(recorded.giving.clone(), SENDS_THE_RELEASE, 10_000);
+    let verdict = judged(HandOver { giving: repeated, ..recorded.clone() }.all(), Options::default()).await;
+    assert_eq!(broken(&verdict), [], "{}", words(&verdict));
+    assert_eq!(verdict.of(Promise::HandOver).unwrap().checked, 1);
+    // Without a task that was lost, the same times are a violation.
+    let late = moved(recorded.giving.clone(), SENDS_THE_RELEASE, 10_000);
+    let verdict = judged(HandOver { giving: late, ..recorded }.all(), Options::default()).await;
+    assert_eq!(broken(&verdict), [Promise::OneHolder], "{}", words(&verdict));
 }
 
 #[tokio::test]

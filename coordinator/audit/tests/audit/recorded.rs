@@ -9,8 +9,11 @@ use interlock_domain::ids::OrderId;
 use prost::Message as _;
 use serde_json::Value;
 use temporalio_common::protos::temporal::api::common::v1::{Payload, Payloads};
+use temporalio_common::protos::temporal::api::enums::v1::EventType;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
-use temporalio_common::protos::temporal::api::history::v1::{History, HistoryEvent};
+use temporalio_common::protos::temporal::api::history::v1::{
+    History, HistoryEvent, WorkflowTaskTimedOutEventAttributes,
+};
 
 /// The folder of all releases.
 pub fn folder() -> PathBuf {
@@ -128,6 +131,43 @@ pub fn moved(mut history: History, first: i64, ms: i64) -> History {
         (time.seconds, time.nanos) = (nanos / 1_000_000_000, i32::try_from(nanos % 1_000_000_000).unwrap());
     }
     history
+}
+
+/// As if the workflow task that this event schedules had been lost once: it is scheduled, starts and times out, and `ms` later it is
+/// scheduled once more. All that follows is as much later.
+pub fn lost_once(history: History, scheduled: i64, ms: i64) -> History {
+    let task = |event: &&HistoryEvent| (scheduled..scheduled + 2).contains(&event.event_id);
+    let lost: Vec<HistoryEvent> = history.events.iter().filter(task).cloned().collect();
+    let mut json = serde_json::to_value(moved(history, scheduled, ms)).unwrap();
+    renumber(&mut json, scheduled, 3);
+    let mut history: History = serde_json::from_value(json).unwrap();
+    let mut timed_out = lost[1].clone();
+    timed_out.event_id = scheduled + 2;
+    timed_out.set_event_type(EventType::WorkflowTaskTimedOut);
+    timed_out.attributes = Some(Attributes::WorkflowTaskTimedOutEventAttributes(WorkflowTaskTimedOutEventAttributes {
+        scheduled_event_id: scheduled,
+        started_event_id: scheduled + 1,
+        ..WorkflowTaskTimedOutEventAttributes::default()
+    }));
+    let place = history.events.iter().position(|event| event.event_id > scheduled).unwrap();
+    history.events.splice(place..place, lost.into_iter().chain([timed_out]));
+    history
+}
+
+/// Adds `by` to the ids of events from `first` on, and to whatever names them.
+fn renumber(json: &mut Value, first: i64, by: i64) {
+    match json {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value.as_i64().filter(|id| name.ends_with("event_id") && *id >= first) {
+                    Some(id) => *value = (id + by).into(),
+                    None => renumber(value, first, by),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| renumber(value, first, by)),
+        _ => {}
+    }
 }
 
 /// Changes the JSON of an event: the input of a signal or of an activity, or the result of one.
