@@ -191,6 +191,10 @@ pub struct TargetSettings {
     /// The most requests a second to the target, by all workers together. The Temporal server enforces it. Default: no limit.
     #[serde(default)]
     pub rate_per_second: Option<Rate>,
+    /// The most requests a second to the target for one tenant with the plan `free`; three times as many with `pro`, ten times with
+    /// `enterprise`. The Temporal server enforces it, by the weight of the tenant's fairness key. Default: no limit.
+    #[serde(default)]
+    pub rate_per_tenant: Option<Rate>,
     /// The most concurrent calls of each worker process to it, in each namespace. Default 100. The processes do not know of each other,
     /// so the total grows with their number.
     #[serde(default)]
@@ -250,6 +254,7 @@ impl TargetSettings {
             ifc_path: default_ifc_path(),
             scan_rows_max: default_scan_rows_max(),
             rate_per_second: None,
+            rate_per_tenant: None,
             callbacks: false,
             format: OutgoingFormat::default(),
             signing_keys: Vec::new(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use interlock_domain::ids::{TenantId, Timestamp};
 use interlock_domain::message::ProvisionRequest;
+use interlock_domain::order::OrderPriority;
 use interlock_domain::retry;
 use temporalio_common::{ActivityCloseTimeouts, Priority};
 use temporalio_workflow::{
@@ -42,7 +43,15 @@ pub(crate) fn provision(
     now: Timestamp,
     interrupt: &WorkflowCancellationToken,
 ) -> ActivityOptions {
-    at_target(task_queue, close_timeouts(request, now), &request.tenant, &request.retry, interrupt)
+    let place = CallQueue { task_queue, tenant: &request.tenant, priority: request.priority };
+    at_target(place, close_timeouts(request, now), &request.retry, interrupt)
+}
+
+/// Where a call waits for a worker, and how soon it leaves.
+struct CallQueue<'a> {
+    task_queue: String,
+    tenant: &'a TenantId,
+    priority: Option<OrderPriority>,
 }
 
 /// The time limits of an attempt of a call, and of the whole call. An ordered step has no limit, since it is never given up. A call
@@ -63,9 +72,8 @@ pub fn close_timeouts(request: &ProvisionRequest, now: Timestamp) -> ActivityClo
 /// Options of a look-up.
 pub(crate) fn look_up(task_queue: String, tenant: &TenantId, interrupt: &WorkflowCancellationToken) -> ActivityOptions {
     at_target(
-        task_queue,
+        CallQueue { task_queue, tenant, priority: None },
         ActivityCloseTimeouts::StartToClose(LOOK_UP_TIMEOUT),
-        tenant,
         &retry::RetryPolicy::default(),
         interrupt,
     )
@@ -83,21 +91,22 @@ pub(crate) fn deliver(task_queue: String, tenant: &TenantId, interrupt: &Workflo
         schedule_to_close: DELIVERY_LIMIT,
         start_to_close: DELIVERY_TIMEOUT,
     };
-    at_target(task_queue, timeouts, tenant, &retry::RetryPolicy::default(), interrupt)
+    let place = CallQueue { task_queue, tenant, priority: None };
+    at_target(place, timeouts, &retry::RetryPolicy::default(), interrupt)
 }
 
 fn at_target(
-    task_queue: String,
+    place: CallQueue<'_>,
     timeouts: ActivityCloseTimeouts,
-    tenant: &TenantId,
     retry: &retry::RetryPolicy,
     interrupt: &WorkflowCancellationToken,
 ) -> ActivityOptions {
     // The weight is inherited from the workflow, since its starter knows the tenant's plan.
     let mut priority = Priority::default();
-    priority.fairness_key = Some(tenant.as_str().to_owned());
+    priority.fairness_key = Some(place.tenant.as_str().to_owned());
+    priority.priority_key = place.priority.map(|priority| priority.key().into());
     ActivityOptions::with_close_timeouts(timeouts)
-        .task_queue(task_queue)
+        .task_queue(place.task_queue)
         .heartbeat_timeout(HEARTBEAT_TIMEOUT)
         .cancellation_type(ActivityCancellationType::WaitCancellationCompleted)
         .cancellation_token(interrupt.clone())

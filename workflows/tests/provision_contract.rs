@@ -7,7 +7,7 @@ use interlock_domain::attempt::{INTERRUPTED, Left, LeftBy, LeftWithJob, TOO_LATE
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{Epoch, Timestamp};
 use interlock_domain::message::ProvisionRequest;
-use interlock_domain::order::Authority;
+use interlock_domain::order::{Authority, OrderPriority};
 use interlock_domain::outcome::{HolderAnswer, Outcome, ProvenHolderAnswer};
 use interlock_domain::retry::RetryPolicy;
 use interlock_workflows::LookUp;
@@ -66,6 +66,7 @@ fn request() -> ProvisionRequest {
         attempt_timeout_ms: 30_000,
         retry: RetryPolicy::default(),
         expires_at: Some(Timestamp(1_795_162_181_944)),
+        priority: Some(OrderPriority::HIGHEST),
         trace_parent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap()),
     }
 }

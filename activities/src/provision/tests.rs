@@ -126,6 +126,7 @@ fn request() -> ProvisionRequest {
         attempt_timeout_ms: 40,
         retry: RetryPolicy::default(),
         expires_at: None,
+        priority: None,
         trace_parent: None,
     }
 }

@@ -67,6 +67,7 @@ impl StandaloneStart<'_> {
     fn options(self) -> ActivityStartOptions {
         let timeouts = close_timeouts(self.request, self.now);
         let mut priority = Priority::default();
+        priority.priority_key = self.request.priority.map(|priority| priority.key().into());
         priority.fairness_key = Some(self.priority.fairness_key.clone());
         priority.fairness_weight = Some(self.priority.fairness_weight);
         let tenant = || SearchAttributes::new([TENANT_ATTRIBUTE.value_set(self.request.tenant.to_string())]);

@@ -93,24 +93,38 @@ pub async fn check_limits(client: &Client, namespace: &str, task_queue: &str) ->
     }
 }
 
-/// Sets the weights of fairness keys on a queue of activities, whatever weight an activity was started with. Returns whether the server
-/// reports them.
+/// What each tenant gets of a queue. A tenant is known by its fairness key.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TenantShares {
+    /// The weights of fairness keys, whatever weight an activity was started with.
+    pub weights: BTreeMap<String, f32>,
+    /// The most calls a second for a key with the weight 1; the server multiplies it by a key's weight. `None`: no limit, and one that
+    /// was set before is lifted.
+    pub requests_per_second: Option<f32>,
+}
+
+/// Sets the shares of tenants on a queue of activities, in one call. Returns whether the server reports them.
 ///
 /// # Errors
 /// [`ServerError`].
-pub async fn set_fairness_weights(
+pub async fn set_tenant_shares(
     client: &Client,
     namespace: &str,
     task_queue: &str,
-    weights: &BTreeMap<String, f32>,
+    shares: &TenantShares,
 ) -> Result<bool, ServerError> {
+    let rate_limit = shares.requests_per_second.map(|requests_per_second| RateLimit { requests_per_second });
+    let reason = "the setting 'rate_per_tenant' of the target".to_owned();
     let request = UpdateTaskQueueConfigRequest {
-        set_fairness_weight_overrides: weights.clone().into_iter().collect(),
+        set_fairness_weight_overrides: shares.weights.clone().into_iter().collect(),
+        update_fairness_key_rate_limit_default: Some(RateLimitUpdate { rate_limit, reason }),
         ..update_request(client, namespace, task_queue)
     };
     let updated = client.clone().update_task_queue_config(request.into_request()).await?.into_inner();
-    let reported = updated.config.map(|config| config.fairness_weight_overrides).unwrap_or_default();
-    Ok(weights.keys().all(|key| reported.contains_key(key)))
+    let reported = updated.config.unwrap_or_default();
+    let limited = reported.fairness_keys_rate_limit_default.and_then(|limit| limit.rate_limit);
+    let has_weights = shares.weights.keys().all(|key| reported.fairness_weight_overrides.contains_key(key));
+    Ok(has_weights && limited == rate_limit)
 }
 
 fn request(namespace: &str, task_queue: &str, kind: TaskQueueType) -> DescribeTaskQueueRequest {
@@ -148,23 +162,49 @@ mod tests {
     use crate::scripted_server::ScriptedServer;
 
     #[tokio::test]
-    async fn the_weights_of_keys_are_set_together() {
+    async fn the_shares_of_tenants_are_set_together() {
         let weights = BTreeMap::from([("blue".to_owned(), 10.0), ("red".to_owned(), 1.0)]);
-        let reported = |weights: &BTreeMap<String, f32>| UpdateTaskQueueConfigResponse {
+        let shares = TenantShares { weights, requests_per_second: Some(2.5) };
+        let reported = |shares: &TenantShares| UpdateTaskQueueConfigResponse {
             config: Some(TaskQueueConfig {
-                fairness_weight_overrides: weights.clone().into_iter().collect(),
+                fairness_weight_overrides: shares.weights.clone().into_iter().collect(),
+                fairness_keys_rate_limit_default: Some(RateLimitConfig {
+                    rate_limit: shares.requests_per_second.map(|requests_per_second| RateLimit { requests_per_second }),
+                    metadata: None,
+                }),
                 ..TaskQueueConfig::default()
             }),
         };
-        let server = ScriptedServer::default().answers("UpdateTaskQueueConfig", &reported(&weights));
-        let server = server.answers("UpdateTaskQueueConfig", &reported(&BTreeMap::new()));
+        let without = |change: fn(&mut TenantShares)| {
+            let mut less = shares.clone();
+            change(&mut less);
+            reported(&less)
+        };
+        let server = ScriptedServer::default().answers("UpdateTaskQueueConfig", &reported(&shares));
+        let server = server.answers("UpdateTaskQueueConfig", &without(|shares| shares.weights.clear()));
+        let server = server.answers("UpdateTaskQueueConfig", &without(|shares| shares.requests_per_second = None));
         let (server, client) = server.client().await;
-        let set = async || set_fairness_weights(&client, "default", "interlock.provisioning-hss", &weights).await;
+        let set = async || set_tenant_shares(&client, "default", "interlock.provisioning-hss", &shares).await;
         assert!(set().await.unwrap());
         assert!(!set().await.unwrap(), "a server without weights ignores them");
+        assert!(!set().await.unwrap(), "a server without limits of keys ignores them");
         let request: UpdateTaskQueueConfigRequest = server.request();
         assert_eq!(request.task_queue_type(), TaskQueueType::Activity);
-        assert_eq!(request.set_fairness_weight_overrides.into_iter().collect::<BTreeMap<_, _>>(), weights);
+        assert_eq!(request.set_fairness_weight_overrides.into_iter().collect::<BTreeMap<_, _>>(), shares.weights);
+        let limit = request.update_fairness_key_rate_limit_default.unwrap();
+        assert_eq!(limit.rate_limit, Some(RateLimit { requests_per_second: 2.5 }));
+    }
+
+    /// Otherwise a limit would stay on the queue when it is removed from the settings.
+    #[tokio::test]
+    async fn without_a_rate_the_limit_of_tenants_is_lifted() {
+        let server =
+            ScriptedServer::default().answers("UpdateTaskQueueConfig", &UpdateTaskQueueConfigResponse::default());
+        let (server, client) = server.client().await;
+        let none = TenantShares::default();
+        assert!(set_tenant_shares(&client, "default", "interlock.provisioning-hss", &none).await.unwrap());
+        let request: UpdateTaskQueueConfigRequest = server.request();
+        assert_eq!(request.update_fairness_key_rate_limit_default.unwrap().rate_limit, None);
     }
 
     #[test]

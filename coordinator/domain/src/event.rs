@@ -10,6 +10,7 @@
 //! | `foreign_format` | an event in another known format |
 //! | `unsupported_specversion` | `specversion` is missing or not `1.0` |
 //! | `bad_id`, `bad_source`, `bad_type`, `bad_subject`, `bad_time`, `bad_sequence`, `bad_role` | that attribute |
+//! | `bad_priority` | that attribute, when the event is planned |
 //! | `bad_data` | `data` is missing, not an object, or has a NUL character in it |
 //! | `unsupported_data` | `data_base64` instead of `data` |
 
@@ -23,7 +24,7 @@ use serde_json::{Map, Value};
 pub use self::foreign::ForeignFormat;
 use crate::error_code::ErrorCode;
 use crate::ids::{CustomerId, OrderId, TenantId, Timestamp};
-use crate::order::Rejection;
+use crate::order::{OrderPriority, Rejection};
 use crate::trace_parent::{self, TRACE_PARENT_ATTRIBUTE, TraceParent};
 
 /// The default limit on the size of an event, in bytes of JSON.
@@ -78,6 +79,9 @@ pub struct Event {
     pub time: Option<Timestamp>,
     /// The CloudEvents extension `sequence`; an integer is converted to its digits.
     pub sequence: Option<String>,
+    /// The CloudEvents extension `priority`, as the producer wrote it ([`Event::priority`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Value>,
     /// Set if the event says which of two orders it stands for ([`ROLE_ATTRIBUTE`]).
     pub half: Option<Half>,
     /// The trace that it belongs to: the CloudEvents extension `traceparent`. An unreadable value is ignored.
@@ -130,6 +134,30 @@ impl Event {
         OrderId::derive(tenant, &self.subject, &self.source, &self.id, role)
     }
 
+    /// Its priority, if it says one: 0, the highest, to 4; an integer or its digit.
+    ///
+    /// Admission reads it, and not whoever receives the event: what an entity has recorded of events with another attribute of this name
+    /// stays as it is.
+    ///
+    /// # Errors
+    /// A [`Rejection`] with the code `bad_priority`.
+    pub fn priority(&self) -> Result<Option<OrderPriority>, Rejection> {
+        let Some(value) = &self.priority else { return Ok(None) };
+        let number = match value {
+            Value::String(text) if text.len() == 1 => text.parse().ok(),
+            Value::Number(number) => number.as_u64(),
+            _ => None,
+        };
+        let priority = number.and_then(|number| OrderPriority::new(number).ok());
+        priority.map(Some).ok_or_else(|| {
+            let detail = format!(
+                "The attribute 'priority' must be an integer from 0, the highest, to {}; omit it for the usual one.",
+                OrderPriority::LOWEST
+            );
+            Rejection::new(ErrorCode::BadPriority, detail)
+        })
+    }
+
     fn read(value: &Value, bytes: usize) -> Result<Self, Rejection> {
         check_depth(value)?;
         let Value::Object(attributes) = value else {
@@ -156,6 +184,7 @@ impl Event {
             subject: subject(attributes)?,
             time: time(attributes)?,
             sequence: sequence(attributes)?,
+            priority: attribute(attributes, "priority").cloned(),
             half: half(attributes)?,
             trace_parent: attribute(attributes, TRACE_PARENT_ATTRIBUTE).and_then(trace_parent::of_value),
             accepted_at: attribute(attributes, ACCEPTED_AT_ATTRIBUTE).and_then(rfc3339),

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::ids::{
     CustomerId, CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TargetId, TenantId, TicketId, Timestamp,
 };
-use crate::order::{ClaimMode, OrderKey, ResourcePolicy};
+use crate::order::{ClaimMode, OrderKey, OrderPriority, ResourcePolicy};
 use crate::retry::RetryPolicy;
 use crate::routing::QueueAssignment;
 use crate::trace_parent::{self, TraceParent};
@@ -523,6 +523,9 @@ pub struct ProvisionRequest {
     /// After this time it is no longer worth sending; only for orders that need no turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// The priority of the order. Its call is scheduled with the priority key that is one more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<OrderPriority>,
     /// The trace of the order's event, as W3C Trace Context writes it: the call continues in it.
     #[serde(
         default,

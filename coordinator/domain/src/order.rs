@@ -270,6 +270,52 @@ pub struct PlannedStep {
     pub proves: bool,
 }
 
+/// How soon the calls of an order leave when calls of several customers wait for one target: 0, the highest, to 4, as in TMF622 and
+/// TMF652. It never changes the order of one customer's orders, nor who gets a lease first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub struct OrderPriority(u8);
+
+impl OrderPriority {
+    /// The highest.
+    pub const HIGHEST: Self = Self(0);
+    /// The number of the lowest.
+    pub const LOWEST: u64 = 4;
+
+    /// The priority with this number, 0 to 4.
+    ///
+    /// # Errors
+    /// [`BadOrderPriority`] for a larger one.
+    pub fn new(number: u64) -> Result<Self, BadOrderPriority> {
+        let small = u8::try_from(number).ok().filter(|_| number <= Self::LOWEST);
+        small.map(Self).ok_or(BadOrderPriority)
+    }
+
+    /// Temporal's priority key, 1 to 5. A task without one has 3.
+    pub fn key(self) -> u8 {
+        self.0 + 1
+    }
+}
+
+impl TryFrom<u64> for OrderPriority {
+    type Error = BadOrderPriority;
+
+    fn try_from(number: u64) -> Result<Self, BadOrderPriority> {
+        Self::new(number)
+    }
+}
+
+impl From<OrderPriority> for u64 {
+    fn from(priority: OrderPriority) -> Self {
+        priority.0.into()
+    }
+}
+
+/// A number that is no priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a priority is an integer from 0 to {}", OrderPriority::LOWEST)]
+pub struct BadOrderPriority;
+
 /// The plan of an event: recorded in history with the catalog's digest, so that a later catalog never
 /// changes an order that was admitted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -279,6 +325,9 @@ pub struct Plan {
     /// Whether it passes orders of the same customer that only wait.
     #[serde(default)]
     pub urgent: bool,
+    /// How soon its calls leave, among those of other customers. `None`: as usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<OrderPriority>,
     /// Whether it needs no turn.
     #[serde(default)]
     pub unordered: bool,

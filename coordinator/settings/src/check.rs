@@ -7,6 +7,7 @@ use interlock_domain::action_mark::ON_BEHALF_OF;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::limits::EntityLimits;
 use interlock_domain::subscription::{OutgoingFormat, SubscriptionSettings, subscription_of};
+use interlock_domain::target_entity::Rate;
 use interlock_fault::Fault;
 
 use super::{Settings, secrets};
@@ -91,6 +92,12 @@ fn check_targets(settings: &Settings) -> Result<(), Fault> {
         }
         let rules = of_target.rules(settings.limits);
         rules.check().map_err(|fault| invalid(&format!("targets.{target}.{}", fault.key), fault.reason))?;
+        if of_target.rate_per_tenant.is_some_and(Rate::is_zero) {
+            return Err(invalid(
+                &format!("targets.{target}.rate_per_tenant"),
+                "is 0; to stop the calls, pause the target",
+            ));
+        }
         if of_target.concurrency == Some(0) {
             return Err(invalid(&format!("targets.{target}.concurrency"), "is 0; it must be at least 1"));
         }

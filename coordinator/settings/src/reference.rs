@@ -90,6 +90,7 @@ base_url = "http://10.0.0.5:8080"
 auth = { kind = "provisioning_key", key = "…" }   # none | bearer | basic | header | provisioning_key
 timeout = "5s"
 rate_per_second = 50        # for all workers together: the Temporal server enforces it; default: no limit
+rate_per_tenant = 20        # of a tenant with the plan free; pro three times, enterprise ten times as many; default: no limit
 callbacks = true            # it gets a URL with each call, where it can report the end of a job; default: false
 concurrency = 20            # calls in flight per worker process and namespace; default: 100
 

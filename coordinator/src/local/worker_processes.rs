@@ -364,6 +364,9 @@ fn target_table(target: &TargetId, settings: &TargetSettings) -> Result<Table, F
     if let Some(rate) = settings.rate_per_second {
         table.insert("rate_per_second".into(), rate.get().into());
     }
+    if let Some(rate) = settings.rate_per_tenant {
+        table.insert("rate_per_tenant".into(), rate.get().into());
+    }
     if let Some(concurrency) = settings.concurrency {
         table.insert("concurrency".into(), Value::try_from(concurrency).map_err(unwritten)?);
     }

@@ -31,7 +31,7 @@ use interlock_operations::intake;
 use interlock_operations::schedules;
 use interlock_operations::sweep::{SweepActivities, Sweeper};
 use interlock_operations::targets::{Targets, watch_over};
-use interlock_operations::tenants::{Preparation, TenantActivities, keep_weights};
+use interlock_operations::tenants::{Preparation, TenantActivities, keep_shares};
 use interlock_settings::CallbackSettings;
 use interlock_workflows::Served;
 use temporalio_client::{Client, Connection, NamespacedClient as _};
@@ -149,10 +149,10 @@ impl WorkerPool {
         pool.watching.push(AbortOnDropHandle::new(tokio::spawn(watched)));
         if options.workload.queue_kinds().contains(&QueueKind::Jobs) {
             let (targets, keeping) = (Targets::new(installation.clone()), schedules::keep(installation.clone()));
-            let weighing = keep_weights(installation.clone());
+            let sharing = keep_shares(installation.clone());
             let metrics = metrics.clone();
             let watching = tokio::spawn(async move {
-                let ((), (), ()) = futures_util::future::join3(watch_over(targets, metrics), keeping, weighing).await;
+                let ((), (), ()) = futures_util::future::join3(watch_over(targets, metrics), keeping, sharing).await;
             });
             pool.watching.push(AbortOnDropHandle::new(watching));
         }

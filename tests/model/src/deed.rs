@@ -235,6 +235,7 @@ impl Deed {
             first_use: Vec::new(),
             catalog_digest: "model".to_owned(),
             urgent: self.urgent,
+            priority: None,
             unordered: self.unordered,
             expires_after_ms: None,
             due_within_ms: None,

@@ -328,6 +328,7 @@ impl Scenario {
             half: None,
             trace_parent: None,
             accepted_at: None,
+            priority: None,
             data: serde_json::Map::new(),
             bytes: 100,
         }

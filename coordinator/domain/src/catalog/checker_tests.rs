@@ -92,6 +92,17 @@ fn wrong_types_and_names_are_found() {
 }
 
 #[test]
+fn a_type_has_a_priority_from_0_to_4() {
+    for number in ["0", "4"] {
+        assert_eq!(faults(&with("", FREE_STEP, &format!("priority = {number}"))), [], "{number}");
+    }
+    for number in ["5", "-1", "1.5"] {
+        assert_eq!(faults(&with("", FREE_STEP, &format!("priority = {number}"))), [(MORE, "bad_priority")], "{number}");
+    }
+    assert_eq!(faults(&with("", FREE_STEP, "priority = 'high'")), [(MORE, "wrong_type")]);
+}
+
+#[test]
 fn durations_are_taken_at_their_edges_and_not_beyond() {
     for text in ["1ms", "5s", "1h 30m", "366days"] {
         assert_eq!(faults(&with("", FREE_STEP, &format!("due_within = '{text}'"))), [], "{text}");

@@ -11,7 +11,7 @@ use super::template::{Argument, FieldPath, Template, field_path};
 use super::timing::Timing;
 use crate::error_code::ErrorCode;
 use crate::ids::Role;
-use crate::order::{ClaimMode, Late, OnFailure, ReleaseWhen};
+use crate::order::{ClaimMode, Late, OnFailure, OrderPriority, ReleaseWhen};
 use crate::retry::RetryPolicy;
 use crate::toml_text::{Entry, Faults, Section, Spot};
 
@@ -49,6 +49,7 @@ pub(super) struct OrderRule {
     pub(super) spot: Spot,
     pub(super) ordering: Ordering,
     pub(super) urgent: bool,
+    pub(super) priority: Option<OrderPriority>,
     pub(super) late: Late,
     pub(super) expires_after_ms: Option<u64>,
     pub(super) due_within_ms: Option<u64>,
@@ -172,6 +173,7 @@ impl OrderRule {
             spot: section.spot.clone(),
             ordering: section.choice("ordering", &orderings, faults).unwrap_or(orderings[0].1),
             urgent: section.flag("urgent", faults).unwrap_or(false),
+            priority: read_priority(section, faults),
             late: section.choice("late", &lates, faults).unwrap_or(lates[0].1),
             expires_after_ms: section.duration_ms("expires_after", (1, DURATION_MS_MAX), faults),
             due_within_ms: section.duration_ms("due_within", (1, DURATION_MS_MAX), faults),
@@ -182,6 +184,19 @@ impl OrderRule {
             sequence: Vec::new(),
         }
     }
+}
+
+/// The priority of a type. What is urgent has the highest one, unless the type says otherwise.
+fn read_priority(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<OrderPriority> {
+    let entry = section.take("priority")?;
+    let text = entry.number(faults)?;
+    let priority = text.parse().ok().and_then(|number| OrderPriority::new(number).ok());
+    if priority.is_none() {
+        let message =
+            format!("'{text}' is not a priority; write an integer from 0, the highest, to {}.", OrderPriority::LOWEST);
+        faults.add(&entry.spot, ErrorCode::BadPriority, message);
+    }
+    priority
 }
 
 /// The steps that could be read, and whether these are all.

@@ -15,7 +15,7 @@ use crate::error_code::ErrorCode;
 use crate::event::{Event, ROLE_ATTRIBUTE};
 use crate::ids::{CustomerId, OrderId, PART_BYTES_MAX, ResourceId, Role, TargetId, TenantId, Timestamp};
 use crate::limits::EntityLimits;
-use crate::order::{Claim, ClaimMode, Plan, PlannedStep, Rejection};
+use crate::order::{Claim, ClaimMode, OrderPriority, Plan, PlannedStep, Rejection};
 
 /// The most claims, and the most steps, of one plan. Only an order that releases all that a customer holds comes near it; a
 /// larger one is rejected as `plan_too_large`, because a plan is recorded in one piece.
@@ -110,6 +110,7 @@ impl Catalog {
             let detail = format!("This event type creates only one order; omit the attribute '{ROLE_ATTRIBUTE}'.");
             return Err(Rejection::new(ErrorCode::UnexpectedRole, detail));
         }
+        event.priority()?;
         let data = rule.schema.admit(&event.data)?;
         check_distinct(rule, event, &data)?;
         Ok((rule, data))
@@ -138,6 +139,7 @@ impl Catalog {
         Ok(Plan {
             catalog_digest: self.digest().to_owned(),
             urgent: rule.urgent,
+            priority: event.priority()?.or(rule.priority).or(rule.urgent.then_some(OrderPriority::HIGHEST)),
             unordered: rule.ordering == Ordering::None,
             expires_after_ms: rule.expires_after_ms,
             due_within_ms: rule.due_within_ms,

@@ -526,6 +526,31 @@ fn a_kind_says_its_realm_and_an_event_type_when_it_is_due() {
     assert_ne!(catalog.digest(), Catalog::reference().digest());
 }
 
+/// The event's own priority counts first, then that of its type; what is urgent has the highest one.
+#[test]
+fn a_plan_has_the_priority_of_its_event_or_of_its_type() {
+    let text = REFERENCE_TEXT.replace("[events.\"number.assigned\"]", "[events.\"number.assigned\"]\npriority = 3");
+    let catalog = Catalog::parse(&text).unwrap();
+    let priority = |event: &Value| planned_by(&catalog, "A1", &[], event).unwrap().plan.priority.map(u64::from);
+    let line = json!({"imsi": "001010000000001", "msisdn": "12065551234"});
+    let assigned = |priority: Value| {
+        let mut event = event("number.assigned", line.clone());
+        event["priority"] = priority;
+        event
+    };
+    let of_event = [json!(null), json!(0), json!("4")];
+    assert_eq!(of_event.map(|of_event| priority(&assigned(of_event))), [Some(3), Some(0), Some(4)]);
+    assert_eq!(priority(&event("customer.suspended", json!({"imsi": "001010000000001", "reason": "fraud"}))), Some(0));
+    assert_eq!(priority(&event("number.unassigned", line.clone())), None);
+    let refused = planned_by(&catalog, "A1", &[], &assigned(json!(5))).unwrap_err();
+    assert_eq!(String::from(refused.code), "bad_priority");
+    // The receiving customer gets it, too.
+    let mut moved = moved();
+    moved["priority"] = json!(1);
+    let planned = planned_by(&catalog, "A1", &["msisdn/12065551234"], &moved).unwrap();
+    assert_eq!(planned.forward.unwrap().event["priority"], 1);
+}
+
 #[test]
 fn what_changes_a_sim_without_a_claim_requires_it() {
     let data = json!({"imsi": "00101", "reason": "fraud", "settings": {}});

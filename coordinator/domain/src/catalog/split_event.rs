@@ -122,6 +122,9 @@ fn forwarded(
     if let Some(sequence) = &event.sequence {
         passed_on["sequence"] = Value::from(sequence.as_str());
     }
+    if let Some(priority) = &event.priority {
+        passed_on["priority"] = priority.clone();
+    }
     if let Some(trace_parent) = &event.trace_parent {
         passed_on[TRACE_PARENT_ATTRIBUTE] = Value::from(trace_parent.to_string());
     }

@@ -147,6 +147,7 @@ impl Customer {
             event_type: event.event_type,
             catalog_digest: plan.catalog_digest,
             urgent: plan.urgent,
+            priority: plan.priority,
             unordered: plan.unordered,
             expires_at: plan.expires_after_ms.map(|ms| key.occurred_at.plus_ms(ms)),
             due_at: plan.due_within_ms.map(|ms| accepted_at.plus_ms(ms)),

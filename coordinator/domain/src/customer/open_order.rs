@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Dating, KeyRule, StepState};
 use crate::error_code::ReasonCode;
 use crate::ids::{ResourceId, Timestamp};
-use crate::order::{Claim, Late, OrderKey, PlannedStep};
+use crate::order::{Claim, Late, OrderKey, OrderPriority, PlannedStep};
 use crate::order_parts::StepIdentity;
 use crate::outcome::Outcome;
 use crate::trace_parent::{self, TraceParent};
@@ -23,6 +23,9 @@ pub struct Order {
     pub catalog_digest: String,
     /// Whether it passes orders that only wait.
     pub urgent: bool,
+    /// How soon its calls leave, among those of other customers. `None`: as usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<OrderPriority>,
     /// Whether it needs no turn.
     pub unordered: bool,
     /// When it is no longer worth doing.

@@ -62,6 +62,7 @@ impl Customer {
             attempt_timeout_ms: planned.attempt_timeout_ms,
             retry: planned.retry,
             expires_at: order.expires_at,
+            priority: order.priority,
             trace_parent: order.trace_parent,
         };
         step.dispatches = step.dispatches.saturating_add(1);

@@ -392,6 +392,8 @@ catalogue! {
             => "Send the id of the customer as 'subject'.";
         BadTime = "bad_time": "The attribute 'time' is not a valid RFC 3339 timestamp."
             => "Write it like 2026-01-31T12:00:00Z, or omit it.";
+        BadPriority = "bad_priority": "A 'priority' is not an integer from 0 to 4."
+            => "Correct it, or omit it: 0 is the highest.";
         BadSequence = "bad_sequence": "The attribute 'sequence' is not a text, or is too long."
             => "Correct it, or omit it.";
         BadRole = "bad_role": "The attribute 'interlockrole' is neither 'from' nor 'to'."

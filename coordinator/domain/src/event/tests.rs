@@ -44,15 +44,42 @@ fn an_event_is_read_with_all_its_attributes() {
     let mut value = event();
     value["time"] = json!("2026-01-31T12:00:00.5+02:00");
     value["sequence"] = json!(7);
+    value["priority"] = json!(0);
     let event = read(&value).unwrap();
     assert_eq!((event.id.as_str(), event.source.as_str()), ("e1", "/crm"));
     assert_eq!(event.event_type, "number.assigned");
     assert_eq!(event.subject.as_str(), "A1");
     assert_eq!(event.time.unwrap().to_rfc3339(), "2026-01-31T10:00:00.500Z");
     assert_eq!(event.sequence.as_deref(), Some("7"));
+    assert_eq!(event.priority(), Ok(Some(OrderPriority::HIGHEST)));
     assert_eq!(event.half, None);
     assert_eq!(event.data["msisdn"], "12065551234");
     assert_eq!(event.bytes, value.to_string().len());
+}
+
+/// Whoever receives an event takes any priority, since entities of older builds did: admission checks it.
+#[test]
+fn a_priority_is_an_integer_from_0_to_4() {
+    let priority = |priority: Value| {
+        let read = read(&with("priority", priority)).unwrap().priority();
+        read.map(|priority| priority.map(u64::from)).map_err(|rejection| rejection.code.to_string())
+    };
+    for (value, number) in [(json!(0), 0), (json!(4), 4), (json!("0"), 0), (json!("4"), 4)] {
+        assert_eq!(priority(value.clone()), Ok(Some(number)), "{value}");
+    }
+    assert_eq!(priority(json!(null)), Ok(None));
+    for value in [json!(5), json!(-1), json!(1.5), json!("high"), json!("04"), json!(""), json!([1])] {
+        assert_eq!(priority(value.clone()), Err("bad_priority".to_owned()), "{value}");
+    }
+}
+
+/// What older builds kept of an event without a priority is still its content.
+#[test]
+fn a_priority_is_part_of_what_an_event_says() {
+    let content = |priority: Value| read(&with("priority", priority)).unwrap().content();
+    assert_eq!(content(json!(null)), "64331036437113db");
+    assert_ne!(content(json!(1)), content(json!(null)));
+    assert_ne!(content(json!(1)), content(json!(2)));
 }
 
 #[test]

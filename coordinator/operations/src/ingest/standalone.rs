@@ -84,6 +84,7 @@ pub fn standalone_order(
             attempt_timeout_ms: step.attempt_timeout_ms,
             retry: step.retry,
             expires_at,
+            priority: plan.priority,
             trace_parent: interlock_adapters::trace_context::outgoing().or(event.trace_parent),
         },
     }))
@@ -147,6 +148,7 @@ mod tests {
             first_use: Vec::new(),
             catalog_digest: String::new(),
             urgent: false,
+            priority: None,
             unordered: true,
             expires_after_ms,
             due_within_ms: None,

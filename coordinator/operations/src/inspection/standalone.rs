@@ -129,6 +129,7 @@ mod tests {
                 attempt_timeout_ms: 1,
                 retry: interlock_domain::retry::RetryPolicy::default(),
                 expires_at: None,
+                priority: None,
                 trace_parent: None,
                 order,
             },

@@ -3,7 +3,7 @@
 
 mod activities;
 mod preparation;
-mod weights;
+mod shares;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use interlock_workflows::names;
 
 pub use activities::TenantActivities;
 pub use preparation::Preparation;
-pub use weights::keep_weights;
+pub use shares::keep_shares;
 
 use crate::actions::{ActionError, ActionWords};
 use crate::inspection::{Inspection, InspectionError, of_status};

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use interlock_adapters::AdapterRegistry;
-use interlock_client::{ServerError, namespaces, task_queues};
+use interlock_client::task_queues::{self, TenantShares};
+use interlock_client::{ServerError, namespaces};
 use interlock_connection::{Installation, record};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{TargetId, TenantId};
@@ -12,7 +13,7 @@ use interlock_domain::outcome::Outcome;
 use interlock_domain::tenant::{Step, StepFault, TenantOutlook};
 use interlock_workflows::names::SEARCH_ATTRIBUTES;
 
-use super::weights::targets_of;
+use super::shares::{of_server, targets_of};
 use crate::inspection::Inspection;
 use crate::schedules;
 
@@ -128,9 +129,11 @@ impl Preparation {
         for target in &targets {
             let queue = self.installation.routing.provisioning_queue(target);
             let weights = BTreeMap::from([(priority.fairness_key.clone(), priority.fairness_weight)]);
-            let weighed =
-                task_queues::set_fairness_weights(&self.installation.client, namespace, &queue, &weights).await;
-            let is_reported = weighed.map_err(|error| {
+            let of_target = self.installation.settings.targets.get(target);
+            let rate = of_target.and_then(|of| of.rate_per_tenant);
+            let shares = TenantShares { weights, requests_per_second: rate.map(of_server) };
+            let set = task_queues::set_tenant_shares(&self.installation.client, namespace, &queue, &shares).await;
+            let is_reported = set.map_err(|error| {
                 fault(ErrorCode::QueueNotConfigured, format!("the queue {queue}: {}", error.message()))
             })?;
             if !is_reported {

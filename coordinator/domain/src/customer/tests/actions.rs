@@ -3,7 +3,7 @@
 use super::*;
 use crate::error_code::{ErrorCode, ReasonCode};
 use crate::limits::CLOCKS_APART_MS_MAX;
-use crate::order::OrderState;
+use crate::order::{OrderPriority, OrderState};
 
 pub(super) fn action(action_id: &str, id: &str, kind: ActionKind) -> Action {
     Action {
@@ -51,6 +51,18 @@ fn assign_and_add(a: &mut Customer, id: &str, second_fails: OnFailure) {
     steps[1].compensation = Some("remove".to_owned());
     steps[1].on_failure = second_fails;
     admit(a, id, plan(&[(ClaimMode::Assign, number())], steps), vec![(number(), granted(7))]);
+}
+
+/// Its compensations, too, are as urgent as the order.
+#[test]
+fn the_calls_of_an_order_have_its_priority() {
+    let mut a = customer();
+    let urgent = Plan { priority: Some(OrderPriority::HIGHEST), ..assign() };
+    let effects = admit(&mut a, "e1", urgent, vec![(number(), granted(7))]);
+    assert_eq!(called(&effects).priority, Some(OrderPriority::HIGHEST));
+    let mut b = customer();
+    let effects = admit(&mut b, "e1", assign(), vec![(number(), granted(7))]);
+    assert_eq!(called(&effects).priority, None);
 }
 
 #[test]
