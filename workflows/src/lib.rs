@@ -48,7 +48,7 @@ pub use sweep::Sweep;
 pub use target_entity::{TargetEntity, TargetStart};
 pub use task_cuts::task_before;
 pub use tenant::TenantEntity;
-pub use unanswered::unanswered;
+pub use unanswered::{COMPLETED_BY_HAND, FAILED_BY_HAND, unanswered};
 pub use watched::watch_on_this_thread;
 pub use witness::{Machine, Moment, Witness, witness_on_this_thread};
 

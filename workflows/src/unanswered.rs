@@ -8,6 +8,11 @@ use temporalio_common::protos::temporal::api::enums::v1::RetryState;
 use temporalio_common::protos::temporal::api::failure::v1::failure::FailureInfo;
 use temporalio_workflow::ActivityExecutionError;
 
+/// What an operator did who completed a call in Temporal with something that is not an outcome.
+pub const COMPLETED_BY_HAND: &str = "completed with an invalid outcome";
+/// What an operator did who failed a call in Temporal.
+pub const FAILED_BY_HAND: &str = "failed";
+
 /// How the attempts of a call ended, derived from the cause of its failure.
 pub fn unanswered(cause: Option<&IncomingError>) -> Unanswered<'_> {
     match cause {
@@ -46,8 +51,8 @@ fn why(fault: &PayloadConversionError) -> String {
 /// such a way that another attempt is made.
 pub(crate) fn by_hand(failure: &ActivityExecutionError) -> Option<&'static str> {
     match failure {
-        ActivityExecutionError::Serialization(_) => Some("completed with an invalid outcome"),
-        ActivityExecutionError::Failed(_) => is_final(failure).then_some("failed"),
+        ActivityExecutionError::Serialization(_) => Some(COMPLETED_BY_HAND),
+        ActivityExecutionError::Failed(_) => is_final(failure).then_some(FAILED_BY_HAND),
         _ => None,
     }
 }

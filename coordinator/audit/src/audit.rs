@@ -4,18 +4,18 @@ use std::path::Path;
 
 use interlock_domain::ids::{Epoch, ResourceId};
 use interlock_domain::routing::{CUSTOMER_WORKFLOW_TYPE, EntityAddress, RESOURCE_WORKFLOW_TYPE};
+use interlock_replay::Replayer;
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 
 use crate::checks::Judge;
 use crate::error::AuditError;
 use crate::facts::{
     CustomerFacts, EntityFacts, HistoryFacts, HistoryUnreadable, Identity, Recorded, ResourceFacts, RunEnd, Seen,
-    SeenCustomer, identify, place_of, read_events,
+    SeenCustomer, Witnessed, identify, place_of, read_events,
 };
 use crate::history_file;
 use crate::ledger::Ledger;
 use crate::options::Options;
-use crate::replay::Replayer;
 use crate::target_log::TargetLog;
 use crate::verdict::{PromiseVerdict, Verdict};
 
@@ -23,7 +23,7 @@ use crate::verdict::{PromiseVerdict, Verdict};
 #[derive(Debug)]
 pub struct Audit {
     pub(crate) options: Options,
-    replayer: Replayer,
+    replayer: Replayer<Witnessed>,
     facts: Vec<HistoryFacts>,
     kept: usize,
     left_out: u64,
@@ -109,7 +109,7 @@ impl Audit {
             // No workflow task has completed: there is nothing to replay.
             (None, Seen::Nothing)
         } else {
-            let replayed = self.replayer.replay(identity.run_id.clone(), events).await?;
+            let replayed = self.replayer.replay(identity.run_id.clone(), events).await.map_err(AuditError::from)?;
             (replayed.fault, replayed.seen)
         };
         Ok(HistoryFacts {

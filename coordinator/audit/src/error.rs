@@ -12,8 +12,8 @@ use crate::target_log::TargetLogError;
 #[derive(Debug, Error)]
 pub enum AuditError {
     /// The thread that replays does not run.
-    #[error("histories cannot be replayed: {0}")]
-    Replayer(String),
+    #[error(transparent)]
+    Replayer(#[from] interlock_replay::ReplayerEnded),
     /// This is not a history.
     #[error("{0} cannot be used: {1}")]
     History(String, HistoryUnreadable),

@@ -34,7 +34,6 @@ mod history_file;
 mod ledger;
 mod namespace;
 mod options;
-mod replay;
 mod state_file;
 mod target_log;
 mod time;

@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 /// Each crate, and the crates of the workspace that it may use.
-const MAY_USE: [(&str, &[&str]); 25] = [
+const MAY_USE: [(&str, &[&str]); 26] = [
     ("interlock-domain", &[]),
     ("interlock-workflows", &["interlock-domain"]),
     ("interlock-adapters", &["interlock-domain"]),
     ("interlock-client", &["interlock-domain", "interlock-workflows"]),
     ("interlock-activities", &["interlock-adapters", "interlock-client", "interlock-domain", "interlock-workflows"]),
+    ("interlock-replay", &["interlock-workflows"]),
     ("interlock-fault", &["interlock-domain"]),
     ("interlock-settings", &["interlock-adapters", "interlock-domain", "interlock-fault"]),
     (
@@ -33,13 +34,21 @@ const MAY_USE: [(&str, &[&str]); 25] = [
             "interlock-domain",
             "interlock-fault",
             "interlock-observability",
+            "interlock-replay",
             "interlock-settings",
             "interlock-workflows",
         ],
     ),
     (
         "interlock-audit",
-        &["interlock-adapters", "interlock-client", "interlock-domain", "interlock-fault", "interlock-workflows"],
+        &[
+            "interlock-adapters",
+            "interlock-client",
+            "interlock-domain",
+            "interlock-fault",
+            "interlock-replay",
+            "interlock-workflows",
+        ],
     ),
     (
         "interlock-brokers",
@@ -62,6 +71,7 @@ const MAY_USE: [(&str, &[&str]); 25] = [
             "interlock-fault",
             "interlock-observability",
             "interlock-operations",
+            "interlock-replay",
             "interlock-settings",
             "interlock-workflows",
         ],

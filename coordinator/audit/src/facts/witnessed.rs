@@ -5,6 +5,7 @@ mod resource;
 
 use std::cell::RefCell;
 
+use interlock_replay::Watch;
 use interlock_workflows::{Machine, Moment, Witness};
 
 use super::At;
@@ -28,14 +29,14 @@ pub(crate) enum Seen {
     Customer(Box<SeenCustomer>),
 }
 
-impl Witnessed {
-    /// Watches the replay of this run.
-    pub(crate) fn new(run_id: String) -> Self {
+impl Watch for Witnessed {
+    type Seen = Seen;
+
+    fn begin(run_id: String) -> Self {
         Self { run_id, seen: RefCell::default() }
     }
 
-    /// What was seen.
-    pub(crate) fn take(&self) -> Seen {
+    fn take(&self) -> Seen {
         self.seen.take()
     }
 }

@@ -76,6 +76,9 @@ pub enum RecoveryError {
         /// How many there are.
         all: usize,
     },
+    /// Histories cannot be replayed here.
+    #[error(transparent)]
+    Replayer(#[from] interlock_replay::ReplayerEnded),
     /// The settings of the connection are invalid.
     #[error("{0}")]
     Connection(String),
@@ -91,6 +94,7 @@ impl RecoveryError {
             Self::Encrypted { .. } => ErrorCode::CodecKeyUnknown,
             Self::Misplaced { .. } | Self::Executed { .. } => ErrorCode::RunMisplaced,
             Self::Temporal(_) | Self::Connection(_) => ErrorCode::TemporalUnavailable,
+            Self::Replayer(_) => ErrorCode::RuntimeUnavailable,
             Self::NotTaken { .. } | Self::NotTakenIn { .. } => ErrorCode::RecoveryUnfinished,
         }
     }

@@ -7,6 +7,7 @@ use interlock_connection::Installation;
 use interlock_domain::ids::{CustomerId, CustomerRef, TenantId, Timestamp};
 use interlock_domain::routing::EntityRoute;
 use interlock_domain::sweep::MisplacedRun;
+use interlock_replay::Replayer;
 use serde::Serialize;
 use temporalio_client::Client;
 use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
@@ -14,6 +15,7 @@ use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 
 use super::error::RecoveryError;
+use super::exact::{LastCustomer, last_customer};
 use super::open_events::{OpenEvents, is_dead, open_events};
 use super::recorded::{RecordedRun, RunEnd};
 use crate::misplaced::misplaced_run;
@@ -117,7 +119,7 @@ impl Recovery {
         let route = self.installation.entities.customer(tenant, customer).route;
         let client = self.installation.client_for(&route.namespace);
         let client = client.map_err(|fault| RecoveryError::Connection(fault.message))?;
-        Ok(Histories { client, route, runs: BTreeMap::new() })
+        Ok(Histories { client, route, replayer: Replayer::start()?, runs: BTreeMap::new() })
     }
 
     /// The open events of the dead runs, and of one that is to be ended.
@@ -157,6 +159,7 @@ fn dead_run(run: &RecordedRun) -> Option<DeadRun> {
 struct Histories {
     client: Client,
     route: EntityRoute,
+    replayer: Replayer<LastCustomer>,
     runs: BTreeMap<String, RecordedRun>,
 }
 
@@ -218,7 +221,10 @@ impl Histories {
     async fn fetch(&mut self, run: &str) -> Result<bool, RecoveryError> {
         let Some(history) = self.history(run).await? else { return Ok(false) };
         let recorded = RecordedRun::read(run, &history);
-        let recorded = recorded.map_err(|fault| RecoveryError::Unreadable { run: run.to_owned(), fault })?;
+        let mut recorded = recorded.map_err(|fault| RecoveryError::Unreadable { run: run.to_owned(), fault })?;
+        if is_dead(&recorded) && recorded.was_executed_as(self.route.workflow_type) {
+            recorded.replayed = last_customer(&self.replayer, run, history).await?;
+        }
         self.runs.insert(run.to_owned(), recorded);
         Ok(true)
     }

@@ -5,7 +5,9 @@
 //! previous run, and the inputs since then are its events.
 //!
 //! 1. [`RecordedRun`] reads a history as inputs of the customer machine (`recorded.rs`, `reader.rs`; pure).
-//! 2. The machine itself processes them again, which shows which orders had ended (`replay.rs`; pure).
+//! 2. The unchanged workflow replays the history, which shows which orders had ended (`exact.rs`). If that cannot be done (a run that cannot be
+//!    replayed stands still, and somebody terminated it), the machine processes the inputs again, as well as they can be read
+//!    (`replay.rs`; pure).
 //! 3. [`open_events`] finds the events of the other orders, and those that no worker had processed yet; it leaves out
 //!    events that a later run received again (`open_events.rs`; pure).
 //! 4. [`Recovery`] fetches the histories and sends the events by signal-with-start (`histories.rs`, `submission.rs`).
@@ -23,6 +25,7 @@
 mod tests;
 
 mod error;
+mod exact;
 mod histories;
 mod open_events;
 mod reader;

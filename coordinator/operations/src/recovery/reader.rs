@@ -1,26 +1,29 @@
 //! Reads a history, event by event.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use interlock_domain::attempt::{Unanswered, is_settled_failure, of_unanswered};
 use interlock_domain::customer::{AdmissionAnswer, Customer};
 use interlock_domain::event::Event;
 use interlock_domain::ids::Timestamp;
 use interlock_domain::message::{Envelope, ProvisionRequest, ToCustomer};
+use interlock_domain::outcome::ProvenOutcome;
 use interlock_domain::recording::{Edition, Receipted, Requested};
-use interlock_workflows::{customer_messages, edition_of_patch, names};
+use interlock_workflows::{COMPLETED_BY_HAND, FAILED_BY_HAND, customer_messages, edition_of_patch, names};
 use serde::de::IgnoredAny;
 use temporalio_common::data_converters::{CommonAttributes, RawValue};
 use temporalio_common::protos::constants::PATCH_MARKER_NAME;
 use temporalio_common::protos::coresdk::common::{decode_change_marker_details, extract_local_activity_marker_details};
 use temporalio_common::protos::temporal::api::common::v1::Payloads;
-use temporalio_common::protos::temporal::api::enums::v1::WorkflowTaskFailedCause;
+use temporalio_common::protos::temporal::api::enums::v1::{RetryState, TimeoutType, WorkflowTaskFailedCause};
 use temporalio_common::protos::temporal::api::failure::v1::Failure;
+use temporalio_common::protos::temporal::api::failure::v1::failure::FailureInfo;
 use temporalio_common::protos::temporal::api::history::v1::{
     HistoryEvent, MarkerRecordedEventAttributes, WorkflowExecutionStartedEventAttributes, history_event::Attributes,
 };
 
 use super::recorded::{
-    Ended, EndedCall, EndedLocal, Incoming, RecordedRun, RecordedTask, RunEnd, Submitted, UnreadableHistory, bytes,
+    CallEnd, EndedCall, EndedLocal, Incoming, RecordedRun, RecordedTask, RunEnd, Submitted, UnreadableHistory, bytes,
     read, time_of,
 };
 
@@ -31,7 +34,9 @@ const SEND_RECORDED: &str = "send_recorded";
 /// Something in the history that no workflow task has processed yet.
 enum Pending {
     Incoming(Box<Incoming>),
-    Ended(Ended),
+    Call(Box<EndedCall>),
+    Own(EndedLocal),
+    Rang,
 }
 
 /// An activity that was scheduled.
@@ -52,6 +57,8 @@ pub(super) struct Reader {
     begun: BTreeMap<i64, Timestamp>,
     /// The scheduled activities, by event.
     scheduled: BTreeMap<i64, Scheduled>,
+    /// The calls that the run asked to end.
+    interrupted: BTreeSet<i64>,
     /// Which behaviour the run started with.
     pub(super) edition: Edition,
     /// How the run ended.
@@ -65,6 +72,7 @@ impl Default for Reader {
             pending: BTreeMap::new(),
             begun: BTreeMap::new(),
             scheduled: BTreeMap::new(),
+            interrupted: BTreeSet::new(),
             // Runs of later builds start with a patch marker.
             edition: Edition::V0_1,
             end: RunEnd::Open,
@@ -103,8 +111,24 @@ impl Reader {
             Attributes::ActivityTaskCompletedEventAttributes(completed) => {
                 let scheduled = self.scheduled.remove(&completed.scheduled_event_id);
                 let ended = scheduled.and_then(|scheduled| ended(scheduled, completed.result.as_ref()));
-                self.pending.extend(ended.map(|ended| (event.event_id, Pending::Ended(ended))));
+                self.pending.extend(ended.map(|ended| (event.event_id, ended)));
             }
+            Attributes::ActivityTaskCancelRequestedEventAttributes(asked) => {
+                self.interrupted.insert(asked.scheduled_event_id);
+            }
+            Attributes::ActivityTaskFailedEventAttributes(failed) => {
+                let how = Unended { failure: failed.failure.as_ref(), retry_state: failed.retry_state() };
+                self.call_unended(event.event_id, failed.scheduled_event_id, &how);
+            }
+            Attributes::ActivityTaskTimedOutEventAttributes(timed_out) => {
+                let how = Unended { failure: timed_out.failure.as_ref(), retry_state: timed_out.retry_state() };
+                self.call_unended(event.event_id, timed_out.scheduled_event_id, &how);
+            }
+            Attributes::ActivityTaskCanceledEventAttributes(cancelled) => {
+                let how = Unended { failure: None, retry_state: RetryState::Unspecified };
+                self.call_unended(event.event_id, cancelled.scheduled_event_id, &how);
+            }
+            Attributes::TimerFiredEventAttributes(_) => drop(self.pending.insert(event.event_id, Pending::Rang)),
             Attributes::MarkerRecordedEventAttributes(marker) => self.marked(marker),
             Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted) => {
                 let input = accepted.accepted_request.as_ref().and_then(|request| request.input.as_ref());
@@ -126,7 +150,7 @@ impl Reader {
                 Incoming::Submitted(submitted) => Some(submitted),
                 Incoming::Told(_) | Incoming::Acted(_) | Incoming::WasReset | Incoming::Asked(_) => None,
             },
-            Pending::Ended(_) => None,
+            Pending::Call(_) | Pending::Own(_) | Pending::Rang => None,
         });
         submitted.collect()
     }
@@ -159,10 +183,25 @@ impl Reader {
         for pending in taken.into_values() {
             match pending {
                 Pending::Incoming(incoming) => task.incoming.push(*incoming),
-                Pending::Ended(ended) => task.ended.push(ended),
+                Pending::Call(call) => task.calls.push(*call),
+                Pending::Own(own) => task.own.push(own),
+                Pending::Rang => task.rang = true,
             }
         }
         self.tasks.push(task);
+    }
+
+    /// A call ended without a result. What else an entity started is started again by the shell.
+    fn call_unended(&mut self, event: i64, scheduled: i64, how: &Unended<'_>) {
+        let Some(Scheduled::Call(request)) = self.scheduled.remove(&scheduled) else { return };
+        let end = if self.interrupted.contains(&scheduled) {
+            if how.is_settled() { CallEnd::NotBegun } else { CallEnd::Interrupted }
+        } else if request.proof.is_some() && how.is_by_hand() {
+            CallEnd::ByHand(FAILED_BY_HAND)
+        } else {
+            CallEnd::Unanswered(of_unanswered(how.unanswered(), request.expires_at.is_some()))
+        };
+        self.pending.insert(event, Pending::Call(Box::new(EndedCall { request, end })));
     }
 
     fn marked(&mut self, marker: &MarkerRecordedEventAttributes) {
@@ -228,6 +267,7 @@ impl RecordedRun {
             workflow_type: started.workflow_type.as_ref().map(|named| named.name.clone()).unwrap_or_default(),
             start: read(started.input.as_ref()),
             carried: carried(started)?,
+            replayed: None,
             // A run that no worker has begun behaves as its events will when they are submitted again.
             edition: if reader.tasks.is_empty() { Edition::default() } else { reader.edition },
             end: reader.end.clone(),
@@ -262,20 +302,66 @@ fn carried(started: &WorkflowExecutionStartedEventAttributes) -> Result<Option<B
     }
 }
 
-/// The result of an activity. An unreadable one counts as no result: the order of a call stays open, and the shell
-/// starts the others again, as it does if the answer does not repeat the receipt.
-fn ended(scheduled: Scheduled, result: Option<&Payloads>) -> Option<Ended> {
+/// How a call ended that has no result.
+struct Unended<'a> {
+    failure: Option<&'a Failure>,
+    retry_state: RetryState,
+}
+
+impl<'a> Unended<'a> {
+    /// As `interlock_workflows::unanswered` derives it from what the SDK makes of the event.
+    fn unanswered(&self) -> Unanswered<'a> {
+        self.failure.map_or(Unanswered::Cancelled, of_failure)
+    }
+
+    /// Whether it failed in such a way that no other attempt is made, which Interlock's workers never do.
+    fn is_by_hand(&self) -> bool {
+        self.retry_state == RetryState::NonRetryableFailure
+            && matches!(self.info(), Some(FailureInfo::ApplicationFailureInfo(_)))
+    }
+
+    /// Whether it is known to have sent nothing.
+    fn is_settled(&self) -> bool {
+        matches!(self.info(), Some(FailureInfo::ApplicationFailureInfo(info)) if is_settled_failure(&info.r#type))
+    }
+
+    fn info(&self) -> Option<&'a FailureInfo> {
+        self.failure.and_then(|failure| failure.failure_info.as_ref())
+    }
+}
+
+fn of_failure(failure: &Failure) -> Unanswered<'_> {
+    match &failure.failure_info {
+        Some(FailureInfo::ApplicationFailureInfo(info)) => Unanswered::Failed(&info.r#type),
+        Some(FailureInfo::TimeoutFailureInfo(info)) if info.timeout_type() == TimeoutType::ScheduleToClose => {
+            failure.cause.as_deref().map_or(Unanswered::NeverAttempted, of_failure)
+        }
+        _ => Unanswered::Vanished,
+    }
+}
+
+/// The result of an activity. Of what the entity tells others, an unreadable one counts as no result: the shell starts it again, as it does
+/// if the answer does not repeat the receipt.
+fn ended(scheduled: Scheduled, result: Option<&Payloads>) -> Option<Pending> {
     match scheduled {
         Scheduled::Call(request) => {
-            read(result).map(|answer| Ended::Call(Box::new(EndedCall { request: *request, answer })))
+            let end = match serde_json::from_slice::<ProvenOutcome>(bytes(result)) {
+                Ok(answer) => CallEnd::Answered(Box::new(answer)),
+                Err(_) if request.proof.is_some() => CallEnd::ByHand(COMPLETED_BY_HAND),
+                Err(fault) => {
+                    let unreadable = Unanswered::Unreadable(&fault.to_string());
+                    CallEnd::Unanswered(of_unanswered(unreadable, request.expires_at.is_some()))
+                }
+            };
+            Some(Pending::Call(Box::new(EndedCall { request, end })))
         }
         Scheduled::Own(activity_type, receipt) if activity_type == ADMIT_RECORDED => {
             let answer = read::<Receipted<AdmissionAnswer>>(result)?.of(&receipt)?;
-            Some(Ended::Own(EndedLocal::Admitted(Box::new(answer))))
+            Some(Pending::Own(EndedLocal::Admitted(Box::new(answer))))
         }
         Scheduled::Own(_, receipt) => {
             read::<Receipted<()>>(result)?.of(&receipt)?;
-            Some(Ended::Own(EndedLocal::Sent))
+            Some(Pending::Own(EndedLocal::Sent))
         }
     }
 }

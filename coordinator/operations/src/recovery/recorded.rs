@@ -5,7 +5,7 @@ use interlock_domain::event::Event;
 use interlock_domain::ids::Timestamp;
 use interlock_domain::message::{ProvisionRequest, ToCustomer};
 use interlock_domain::order::Rejection;
-use interlock_domain::outcome::ProvenOutcome;
+use interlock_domain::outcome::{Outcome, ProvenOutcome};
 use interlock_domain::recording::Edition;
 use interlock_workflows::StartArgument;
 use serde::de::DeserializeOwned;
@@ -59,6 +59,8 @@ pub struct RecordedRun {
     pub start: Option<StartArgument>,
     /// The state from the previous run.
     pub carried: Option<Box<Customer>>,
+    /// The customer at its end, by the replay of its history. `None` if the run has not died, or cannot be replayed.
+    pub(super) replayed: Option<Box<Customer>>,
     /// Which behaviour it started with.
     pub(super) edition: Edition,
     /// What its workflow tasks processed, in order.
@@ -81,10 +83,14 @@ pub(super) struct Submitted {
 pub(super) struct RecordedTask {
     /// The workflow time.
     pub(super) at: Timestamp,
+    /// The activities with which the entity tells others that had ended, in order.
+    pub(super) own: Vec<EndedLocal>,
     /// The inputs, in order.
     pub(super) incoming: Vec<Incoming>,
-    /// The activities that had ended.
-    pub(super) ended: Vec<Ended>,
+    /// The calls that had ended, in order.
+    pub(super) calls: Vec<EndedCall>,
+    /// Whether a timer had fired.
+    pub(super) rang: bool,
     /// The local activities that ended in it, in order.
     pub(super) locals: Vec<EndedLocal>,
 }
@@ -101,20 +107,26 @@ pub(super) enum Incoming {
     Asked(Box<Input>),
 }
 
-/// A normal activity that ended.
-#[derive(Debug, Clone)]
-pub(super) enum Ended {
-    /// A call of a step.
-    Call(Box<EndedCall>),
-    /// An activity that starts only once its decision is recorded.
-    Own(EndedLocal),
-}
-
-/// A call that ended with an answer.
+/// A call that ended.
 #[derive(Debug, Clone)]
 pub(super) struct EndedCall {
-    pub(super) request: ProvisionRequest,
-    pub(super) answer: ProvenOutcome,
+    pub(super) request: Box<ProvisionRequest>,
+    pub(super) end: CallEnd,
+}
+
+/// How a call ended, as the shell tells the machine.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum CallEnd {
+    /// With an answer.
+    Answered(Box<ProvenOutcome>),
+    /// A person completed or failed it.
+    ByHand(&'static str),
+    /// Without an answer.
+    Unanswered(Outcome),
+    /// The run was ending, and asked it to end.
+    Interrupted,
+    /// The same, and it has sent nothing: the next run starts it as if it had never started.
+    NotBegun,
 }
 
 /// The result of an activity with which the entity tells others. The shell repeats one that failed.

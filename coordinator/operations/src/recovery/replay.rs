@@ -2,9 +2,10 @@
 
 use interlock_domain::customer::{Customer, Input, Local};
 use interlock_domain::ids::{CustomerRef, Incarnation, Timestamp};
+use interlock_domain::message::ProvisionRequest;
 use interlock_domain::recording::Edition;
 
-use super::recorded::{Ended, EndedCall, EndedLocal, Incoming, RecordedRun};
+use super::recorded::{CallEnd, EndedCall, EndedLocal, Incoming, RecordedRun};
 
 /// The machine at the end of a run.
 #[derive(Debug)]
@@ -14,30 +15,38 @@ pub(super) struct Replayed {
     /// Why the result is incomplete: from some point on its orders could not be followed. Set if the history was made by
     /// another version, whose machine decided differently.
     pub(super) diverged: Option<String>,
+    /// The time of the last input that was not the end of what the entity tells others. Such ends have this time, too.
+    clock: Timestamp,
 }
 
-/// Lets the machine process the run's inputs in the order in which the shell fed them (`workflows/src/life.rs`): incoming
-/// messages, ended calls, then the local activities of the task.
+/// The machine at the end of a run that was replayed. Otherwise lets it process the run's inputs in the order in which the shell fed them (`workflows/src/life.rs`): the ends of what the entity
+/// told others, incoming messages, ended calls, the timer, then the local activities of the task.
 pub(super) fn replay(me: &CustomerRef, run: &RecordedRun) -> Replayed {
+    if let Some(customer) = &run.replayed {
+        return Replayed { customer: (**customer).clone(), diverged: None, clock: run.ended_at };
+    }
     let mut customer = match &run.carried {
         Some(carried) => (**carried).clone(),
         None => Customer::new(me.clone(), Incarnation(run.began.0)),
     };
     customer.begin_run(run.edition);
-    let mut replayed = Replayed { customer, diverged: None };
+    let mut replayed = Replayed { customer, diverged: None, clock: run.began };
     replayed.begin(me, run);
     for task in &run.tasks {
+        for own in &task.own {
+            replayed.local_ended(own);
+        }
         for incoming in &task.incoming {
             replayed.take_in(task.at, incoming);
         }
-        for ended in &task.ended {
-            match ended {
-                Ended::Call(call) => replayed.call_ended(task.at, call),
-                Ended::Own(own) => replayed.local_ended(task.at, own),
-            }
+        for call in &task.calls {
+            replayed.call_ended(task.at, call);
+        }
+        if task.rang {
+            replayed.rang(task.at);
         }
         for local in &task.locals {
-            replayed.local_ended(task.at, local);
+            replayed.local_ended(local);
         }
     }
     replayed
@@ -59,6 +68,7 @@ impl Replayed {
     }
 
     fn take_in(&mut self, now: Timestamp, incoming: &Incoming) {
+        self.clock = now;
         match incoming {
             Incoming::Submitted(submitted) => drop(self.customer.step(now, Input::Submitted(submitted.event.clone()))),
             // Runs of 0.1.0 did not get this input.
@@ -75,28 +85,33 @@ impl Replayed {
         if self.diverged.is_some() {
             return;
         }
-        let EndedCall { request, answer } = call;
+        self.clock = now;
+        let EndedCall { request, end } = call;
+        if *end == CallEnd::NotBegun {
+            return;
+        }
         let order = self.customer.orders().get(&request.order);
         let step = order
             .and_then(|order| order.steps.iter().position(|s| s.planned.name == request.step && s.state.is_running()));
         match step {
-            Some(step) => {
-                let (order, outcome) = (request.order.clone(), answer.outcome.clone());
-                let input = if answer.is_proven(request.proof) {
-                    Input::StepAnswered { order, step, outcome, calls: answer.calls.unwrap_or(1) }
-                } else {
-                    Input::StepEndedByHand { order, step, said: format!("completed as {}", outcome.class()) }
-                };
-                self.customer.step(now, input);
-            }
+            Some(step) => drop(self.customer.step(now, input_of(request, end, step))),
             None => self.diverged = Some(format!("the call {} of {} was not expected", request.step, request.order)),
         }
     }
 
-    fn local_ended(&mut self, now: Timestamp, local: &EndedLocal) {
+    /// A timer fired: that of the machine, if its time has come. The others are the shell's.
+    fn rang(&mut self, now: Timestamp) {
+        if self.diverged.is_none() && self.customer.wake_at().is_some_and(|wake_at| wake_at <= now) {
+            self.clock = now;
+            self.customer.step(now, Input::Woke);
+        }
+    }
+
+    fn local_ended(&mut self, local: &EndedLocal) {
         if self.diverged.is_some() {
             return;
         }
+        let now = self.clock;
         match (local, self.customer.local()) {
             (EndedLocal::Admitted(answer), Local::Admitting(count)) if answer.admitted.len() == count => {
                 self.customer.step(now, Input::Admitted((**answer).clone()));
@@ -106,5 +121,22 @@ impl Replayed {
             (EndedLocal::Admitted(_), local) => self.diverged = Some(format!("an admission ended at {local:?}")),
             (EndedLocal::Sent, local) => self.diverged = Some(format!("messages were sent at {local:?}")),
         }
+    }
+}
+
+/// What the shell told the machine when a call of a step ended.
+fn input_of(request: &ProvisionRequest, end: &CallEnd, step: usize) -> Input {
+    let order = request.order.clone();
+    match end {
+        CallEnd::Answered(answer) if answer.is_proven(request.proof) => {
+            let outcome = answer.outcome.clone();
+            Input::StepAnswered { order, step, outcome, calls: answer.calls.unwrap_or(1) }
+        }
+        CallEnd::Answered(answer) => {
+            Input::StepEndedByHand { order, step, said: format!("completed as {}", answer.outcome.class()) }
+        }
+        CallEnd::ByHand(said) => Input::StepEndedByHand { order, step, said: (*said).to_owned() },
+        CallEnd::Unanswered(outcome) => Input::StepEnded { order, step, outcome: outcome.clone() },
+        CallEnd::Interrupted | CallEnd::NotBegun => Input::StepInterrupted { order, step },
     }
 }

@@ -26,6 +26,7 @@ use super::recorded::{RecordedRun, RunEnd, UnreadableHistory};
 use super::replay::replay;
 
 mod asked;
+mod exact;
 mod reset;
 
 /// The runs of a recorded entity, the first one first, and their customer.

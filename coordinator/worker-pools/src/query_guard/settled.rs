@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use temporalio_common::protos::temporal::api::enums::v1::EventType;
+use interlock_replay::settle;
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     GetWorkflowExecutionHistoryResponse, PollWorkflowTaskQueueResponse,
@@ -61,20 +61,9 @@ impl QueryHistories {
     }
 }
 
-/// Removes all that follows the last completed workflow task and its commands. On a page without such a task, that task is on an earlier
-/// page: the commands with which the page begins are its.
-fn settle(events: &mut Vec<HistoryEvent>) {
-    let completed = events.iter().rposition(|event| event.event_type() == EventType::WorkflowTaskCompleted);
-    let begin = completed.map_or(0, |at| at + 1);
-    let commands = events[begin..].iter().take_while(|event| event.is_command_event()).count();
-    // A history of which nothing is left would be no history at all.
-    if begin + commands > 0 {
-        events.truncate(begin + commands);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use temporalio_common::protos::temporal::api::enums::v1::EventType;
     use temporalio_common::protos::temporal::api::history::v1::History;
 
     use super::*;
@@ -86,39 +75,6 @@ mod tests {
             ..HistoryEvent::default()
         };
         types.iter().enumerate().map(event).collect()
-    }
-
-    fn left(types: &[EventType]) -> usize {
-        let mut events = events(types);
-        settle(&mut events);
-        events.len()
-    }
-
-    #[test]
-    fn a_query_sees_what_the_completed_tasks_made_of_the_run_and_no_more() {
-        use EventType::{
-            ActivityTaskCompleted, ActivityTaskScheduled, ActivityTaskStarted, MarkerRecorded,
-            WorkflowExecutionSignaled, WorkflowExecutionStarted, WorkflowExecutionTerminated,
-            WorkflowExecutionUpdateAccepted, WorkflowExecutionUpdateCompleted, WorkflowTaskCompleted,
-            WorkflowTaskScheduled, WorkflowTaskStarted, WorkflowTaskTimedOut,
-        };
-        let first = [WorkflowExecutionStarted, WorkflowTaskScheduled, WorkflowTaskStarted, WorkflowTaskCompleted];
-        let after = |more: &[EventType]| left(&[&first, more].concat());
-        assert_eq!(after(&[]), 4);
-        let commands =
-            [WorkflowExecutionUpdateAccepted, WorkflowExecutionUpdateCompleted, MarkerRecorded, ActivityTaskScheduled];
-        assert_eq!(after(&commands), 8, "an idle run");
-        let came = [WorkflowExecutionSignaled, WorkflowTaskScheduled, WorkflowTaskStarted, WorkflowTaskTimedOut];
-        assert_eq!(after(&[&commands[..], &came].concat()), 8);
-        assert_eq!(
-            after(&[ActivityTaskScheduled, ActivityTaskStarted, ActivityTaskCompleted, WorkflowTaskScheduled]),
-            5
-        );
-        assert_eq!(after(&[WorkflowTaskScheduled, WorkflowExecutionTerminated]), 4);
-        // Nobody has answered anything yet: the server asks nothing then.
-        assert_eq!(left(&first[..2]), 2);
-        // The last page of a long history.
-        assert_eq!(left(&[MarkerRecorded, WorkflowExecutionSignaled, WorkflowTaskScheduled]), 1);
     }
 
     #[test]
