@@ -12,7 +12,7 @@ pub(super) const BIND_ADDRESS: &str = "127.0.0.1";
 ///
 /// The dev server's request limits are reached long before a machine's cores are busy (`matching.rps` is 1,200 by default). One
 /// partition per task queue avoids forwarding between partitions, which only helps on a cluster.
-const DYNAMIC_CONFIG: [(&str, &str); 11] = [
+const DYNAMIC_CONFIG: [(&str, &str); 12] = [
     ("frontend.rps", "100000"),
     ("frontend.namespaceRPS", "100000"),
     ("frontend.namespaceRPS.visibility", "1000"),
@@ -26,6 +26,8 @@ const DYNAMIC_CONFIG: [(&str, &str); 11] = [
     ("matching.rps", "100000"),
     // Tenants share a target's queue by their fairness keys and weights.
     ("matching.enableFairness", "true"),
+    // How long the server may refuse changes of a queue's limit after one that it recorded and took for failed: by default 5 minutes.
+    ("matching.getUserDataRefresh", "\"15s\""),
     ("matching.numTaskqueueReadPartitions", "1"),
     ("matching.numTaskqueueWritePartitions", "1"),
 ];

@@ -10,6 +10,10 @@ use temporalio_common::protos::temporal::api::history::v1::history_event::Attrib
 use super::{Evidence, Verdict};
 use crate::load::producers::Accepted;
 
+/// How often an order is asked about again whose customer did not answer: thousands are asked at once.
+const ASKED_AGAIN: usize = 5;
+/// The pause before that.
+const PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
 /// How many orders are asked about at the same time.
 const AT_A_TIME: usize = 8;
 
@@ -36,7 +40,15 @@ pub(super) async fn once(evidence: &Evidence<'_>) -> Verdict {
 
 async fn state(evidence: &Evidence<'_>, inspection: &Inspection, accepted: &Accepted) -> Result<String, String> {
     let order: OrderId = accepted.order.parse().map_err(|error| format!("{error}"))?;
-    let view = match inspection.order(&evidence.tenants[accepted.tenant].id, &order).await {
+    let mut answer = inspection.order(&evidence.tenants[accepted.tenant].id, &order).await;
+    for _again in 0..ASKED_AGAIN {
+        if !matches!(answer, Err(InspectionError::NoWorker(_))) {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+        answer = inspection.order(&evidence.tenants[accepted.tenant].id, &order).await;
+    }
+    let view = match answer {
         Ok(view) => view,
         // What ended in a life that was terminated is not known to the next one. What had not ended was recovered.
         Err(InspectionError::NeverSeen(_)) if was_received_before_a_termination(evidence, accepted) => {
