@@ -204,6 +204,12 @@ impl CustomerEntity {
         let ForeseenOrder { now, admission, admitted } = raw_json::read(&argument)?;
         Ok(self.shell.machine.foresee_order(now, admission, admitted))
     }
+
+    /// The state of the machine, for a forecast that runs it forward on a copy: a [`Customer`]. Nothing changes.
+    #[query(name = "machine")]
+    pub fn machine(&self, _view: &WorkflowContextView, _argument: RawValue) -> Customer {
+        self.shell.machine.clone()
+    }
 }
 
 impl CustomerEntity {

@@ -114,6 +114,8 @@ pub mod names {
     pub const FORESEE_ORDER: &str = "foresee_order";
     /// Query to a resource: what a claim would be answered.
     pub const FORESEE_CLAIM: &str = "foresee_claim";
+    /// Query to a customer, a resource or a target: the state of its machine, which a forecast runs forward on a copy.
+    pub const MACHINE: &str = "machine";
     /// Signal to a customer: repeat what it has and wants of a resource, `{"resource":"KIND/ID"}`, or of all, `{}`. For callers that
     /// notice that a resource's entity was terminated. `"lasting":true` means that the sweep saw the two disagree for longer than
     /// messages take; `"above"` is then the epoch by which the resource says that it is held.

@@ -213,6 +213,12 @@ impl ResourceEntity {
         let ClaimToForesee { now, ticket } = raw_json::read(&argument)?;
         Ok(self.shell.machine.foresee_claim(now, ticket))
     }
+
+    /// The state of the machine, for a forecast that runs it forward on a copy: a [`Resource`]. Nothing changes.
+    #[query(name = "machine")]
+    pub fn machine(&self, _view: &WorkflowContextView, _argument: RawValue) -> Resource {
+        self.shell.machine.clone()
+    }
 }
 
 impl ResourceEntity {

@@ -113,6 +113,12 @@ impl TargetEntity {
     pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> TargetView {
         self.shown()
     }
+
+    /// The state of the machine, for a forecast that runs it forward on a copy: a [`Target`]. Nothing changes.
+    #[query(name = "machine")]
+    pub fn machine(&self, _view: &WorkflowContextView, _argument: RawValue) -> Target {
+        self.shell.machine.clone()
+    }
 }
 
 impl TargetEntity {

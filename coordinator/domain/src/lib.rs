@@ -15,6 +15,7 @@ pub mod entity_end;
 pub mod error_code;
 pub mod event;
 pub mod event_result;
+pub mod forecast;
 pub mod ids;
 pub mod import;
 pub mod kept_text;

@@ -1,15 +1,15 @@
 //! A person's actions on orders and resources.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::action_mark::ON_BEHALF_OF;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, ResourceId, TenantId};
-use interlock_domain::views::{ActionTaken, ForceTaken};
+use interlock_domain::views::{ActionForecast, ActionTaken, ForceTaken};
 use interlock_http_service::{Problem, UnreadBody};
 use interlock_operations::actions::{ActionError, ActionWords, ForceRequest, OrderAction, OrderRequest};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Gateway;
@@ -57,15 +57,42 @@ pub(super) struct ResourceActionBody {
     even_if_registered: bool,
 }
 
-/// Acts on an order. Repeating an action with the same `action_id` changes nothing.
+/// What an action did, or its forecast.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub(super) enum Acted<T> {
+    /// It was done.
+    Done(T),
+    /// It is what would happen: nothing was done.
+    Foreseen(Box<ActionForecast>),
+}
+
+/// How many reads a preview counts as: it queries every entity that the action concerns.
+const READS_OF_PREVIEW: usize = 10;
+
+/// Counts a preview, and says whether it is one.
+pub(super) fn preview(gateway: &Gateway, tenant: &TenantId, query: Option<&str>) -> Result<bool, Problem> {
+    let is_preview = request::is_preview(query)?;
+    if is_preview {
+        gateway.counted(tenant, Counted::Reads, READS_OF_PREVIEW)?;
+    }
+    Ok(is_preview)
+}
+
+/// Acts on an order. Repeating an action with the same `action_id` changes nothing. With `preview=true` nothing is done: the answer says
+/// what would happen.
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/orders/{order_id}/actions",
     operation_id = "actOnOrder",
-    params(("tenant" = String, Path), ("order_id" = String, Path, description = "CUSTOMER~UUID")),
+    params(
+        ("tenant" = String, Path),
+        ("order_id" = String, Path, description = "CUSTOMER~UUID"),
+        ("preview" = Option<bool>, Query, description = "true: do nothing, and say what would happen")
+    ),
     request_body = OrderActionBody,
     responses(
-        (status = 200, description = "The order's state after the action", body = ActionTaken),
+        (status = 200, description = "The order's state after the action, or the forecast", body = Acted<ActionTaken>),
         (status = 400, description = "bad_action, bad_id, invalid_data and others: the request is \
                                       invalid", body = Problem),
         (status = 403, description = "The token may not act for this tenant", body = Problem),
@@ -81,27 +108,41 @@ pub(super) struct ResourceActionBody {
 pub(super) async fn on_order(
     State(gateway): State<Gateway>,
     PathParts((tenant, order_id)): PathParts<(String, String)>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: UnreadBody,
-) -> Result<Json<ActionTaken>, Problem> {
+) -> Result<Json<Acted<ActionTaken>>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;
+    let is_preview = preview(&gateway, &tenant, query.as_deref())?;
     let order_id: OrderId = order_id.parse().map_err(|error| Problem::bad_id("order", &error))?;
     let body: OrderActionBody = request::action(&headers, body).await?;
     let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
     let action = OrderAction::of_name(&body.action, body.data).map_err(problem)?;
-    Ok(Json(gateway.actions.on_order(&tenant, &OrderRequest { order_id, action, words }).await.map_err(problem)?))
+    let request = OrderRequest { order_id, action, words };
+    Ok(Json(if is_preview {
+        let forecast = Box::pin(gateway.actions.preview_on_order(&tenant, &request)).await;
+        Acted::Foreseen(Box::new(forecast.map_err(problem)?))
+    } else {
+        Acted::Done(gateway.actions.on_order(&tenant, &request).await.map_err(problem)?)
+    }))
 }
 
 /// Acts on a resource: releases it by force. First the target is asked who has it, then the holder; this may take some
-/// seconds. Repeating an action with the same `action_id` changes nothing.
+/// seconds. Repeating an action with the same `action_id` changes nothing. With `preview=true` nothing is done and nobody is asked: the
+/// answer says what would happen, if the target said that nobody has it.
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/resources/{kind}/{id}/actions",
     operation_id = "actOnResource",
-    params(("tenant" = String, Path), ("kind" = String, Path), ("id" = String, Path, description = "Its id within its kind")),
+    params(
+        ("tenant" = String, Path),
+        ("kind" = String, Path),
+        ("id" = String, Path, description = "Its id within its kind"),
+        ("preview" = Option<bool>, Query, description = "true: do nothing, and say what would happen")
+    ),
     request_body = ResourceActionBody,
     responses(
-        (status = 200, description = "The resource's state after the action", body = ForceTaken),
+        (status = 200, description = "The resource's state after the action, or the forecast", body = Acted<ForceTaken>),
         (status = 400, description = "bad_action or bad_id: the request is invalid", body = Problem),
         (status = 403, description = "The token may not act for this tenant", body = Problem),
         (status = 404, description = "Never seen", body = Problem),
@@ -121,10 +162,12 @@ pub(super) async fn on_order(
 pub(super) async fn on_resource(
     State(gateway): State<Gateway>,
     PathParts((tenant, kind, id)): PathParts<(String, String, String)>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: UnreadBody,
-) -> Result<Json<ForceTaken>, Problem> {
+) -> Result<Json<Acted<ForceTaken>>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;
+    let is_preview = preview(&gateway, &tenant, query.as_deref())?;
     let kind = kind.parse().map_err(|error| Problem::bad_id("kind", &error))?;
     let resource = ResourceId::new(kind, &id).map_err(|error| Problem::bad_id("resource", &error))?;
     let body: ResourceActionBody = request::action(&headers, body).await?;
@@ -139,9 +182,13 @@ pub(super) async fn on_resource(
         .shared_realm(&tenant, resource.kind())
         .is_some_and(|realm| !gateway.access.may_over_realm(&headers, &realm, Need::Operate));
     let request = ForceRequest { resource, even_if_registered: body.even_if_registered, own_only, words };
+    if is_preview {
+        let forecast = Box::pin(gateway.actions.preview_force_release(&tenant, &request)).await;
+        return Ok(Json(Acted::Foreseen(Box::new(forecast.map_err(problem)?))));
+    }
     let mut taken = gateway.actions.force_release(&tenant, &request).await.map_err(problem)?;
     views::mask_foreign(&gateway, &headers, &tenant, &request.resource, &mut taken.state);
-    Ok(Json(taken))
+    Ok(Json(Acted::Done(taken)))
 }
 
 fn allowed(gateway: &Gateway, headers: &HeaderMap, tenant: &str) -> Result<TenantId, Problem> {

@@ -8,6 +8,7 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_http_service::{Problem, ReadBody, UnreadBody, check_media_type, check_plain, codings};
 use interlock_operations::strict_json::{self, JsonError, JsonLimits};
 use serde::de::DeserializeOwned;
+use url::form_urlencoded;
 
 use super::{BODY_BYTES_MAX, JSON_VALUES_MAX};
 
@@ -42,6 +43,22 @@ pub(super) async fn action<T: DeserializeOwned>(headers: &HeaderMap, body: Unrea
     check_plain(headers)?;
     let body = read(headers, body, ErrorCode::BodyTooLarge).await?;
     parse_action(&body)
+}
+
+/// Whether an action is only to be forecast: the parameter `preview`.
+///
+/// # Errors
+/// 400 `bad_query` if it is neither `true` nor `false`.
+pub(super) fn is_preview(query: Option<&str>) -> Result<bool, Problem> {
+    let given = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let mut is_preview = false;
+    for (_, value) in given.filter(|(name, _)| name == "preview") {
+        is_preview = value.parse().map_err(|_| {
+            let detail = format!("The parameter 'preview' is '{value}'; it can be true or false.");
+            Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadQuery, detail)
+        })?;
+    }
+    Ok(is_preview)
 }
 
 /// Parses an action.
@@ -100,6 +117,16 @@ mod tests {
         }
         for other in ["br", "compress", "gzip, br"] {
             assert_eq!(refused(other), Some(ErrorCode::UnsupportedContentEncoding), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_action_is_done_unless_its_preview_is_asked_for() {
+        let read = |query: &str| is_preview(Some(query)).map_err(|problem| problem.code);
+        assert_eq!([None, Some("preview=false"), Some("x=1")].map(|query| is_preview(query).unwrap()), [false; 3]);
+        assert_eq!(read("preview=true"), Ok(true));
+        for unclear in ["preview", "preview=", "preview=1", "preview=True", "preview=false&preview=yes"] {
+            assert_eq!(read(unclear), Err(ErrorCode::BadQuery), "{unclear}");
         }
     }
 

@@ -2,7 +2,7 @@
 //! them.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, Utc};
 use interlock_domain::error_code::ErrorCode;
@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::Gateway;
 use super::access::Need;
-use super::actions::words;
+use super::actions::{Acted, preview, words};
 use super::problems::problem;
 use super::request::{self, PathParts};
 use super::throttle::Counted;
@@ -89,15 +89,18 @@ pub(super) async fn show(
 }
 
 /// Acts on a target. Repeating an action with the same `action_id` changes nothing. The token must give access to all
-/// tenants that call the target.
+/// tenants that call the target. With `preview=true` nothing is done: the answer says what would happen, if the target answers its probes.
 #[utoipa::path(
     post,
     path = "/v1/targets/{name}/actions",
     operation_id = "actOnTarget",
-    params(("name" = String, Path)),
+    params(
+        ("name" = String, Path),
+        ("preview" = Option<bool>, Query, description = "true: do nothing, and say what would happen")
+    ),
     request_body = TargetActionBody,
     responses(
-        (status = 200, description = "The target's state after the action", body = TargetActionTaken),
+        (status = 200, description = "The target's state after the action, or the forecast", body = Acted<TargetActionTaken>),
         (status = 400, description = "bad_action or bad_id: the request is invalid", body = Problem),
         (status = 403, description = "The token gives no access to the target, or does not allow actions, or the \
                                       target does not exist", body = Problem),
@@ -113,16 +116,23 @@ pub(super) async fn show(
 pub(super) async fn act(
     State(gateway): State<Gateway>,
     PathParts(name): PathParts<String>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: UnreadBody,
-) -> Result<Json<TargetActionTaken>, Problem> {
+) -> Result<Json<Acted<TargetActionTaken>>, Problem> {
     let target: TargetId = name.parse().map_err(|error| Problem::bad_id("target", &error))?;
     allowed(&gateway, &headers, &target, Need::Operate)?;
-    gateway.counted(&gateway.access.home(&headers), Counted::Actions, 1)?;
+    let home = gateway.access.home(&headers);
+    gateway.counted(&home, Counted::Actions, 1)?;
+    let is_preview = preview(&gateway, &home, query.as_deref())?;
     let body: TargetActionBody = request::action(&headers, body).await?;
     let kind = kind(&body)?;
     let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
-    Ok(Json(gateway.targets.act(&target, kind, words).await.map_err(problem)?))
+    Ok(Json(if is_preview {
+        Acted::Foreseen(Box::new(gateway.targets.preview(&target, kind, words).await.map_err(problem)?))
+    } else {
+        Acted::Done(gateway.targets.act(&target, kind, words).await.map_err(problem)?)
+    }))
 }
 
 pub(super) fn kind(body: &TargetActionBody) -> Result<TargetActionKind, Problem> {

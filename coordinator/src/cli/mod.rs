@@ -18,6 +18,7 @@ mod ingest;
 mod order;
 mod output;
 mod plan;
+mod preview;
 mod resource;
 mod route;
 mod sandbox;

@@ -17,6 +17,7 @@ use interlock_settings::Settings;
 
 use super::age::age_of;
 use super::output::{Output, OutputFormat};
+use super::preview::forecast_text;
 use super::show::{ShowArguments, bad_id, installation};
 use super::tables::{cell, ended, prose_cell, table, text};
 use super::words::WordsArguments;
@@ -65,6 +66,9 @@ pub(super) struct ReleaseArguments {
     /// Release it even if the target has it registered to the holder, or cannot tell; this is marked in the history
     #[arg(long)]
     even_if_registered: bool,
+    /// Do nothing, and forecast what would happen next, if the target said that nobody has it
+    #[arg(long)]
+    preview: bool,
     #[command(flatten)]
     words: WordsArguments,
 }
@@ -75,6 +79,11 @@ async fn release(arguments: &ReleaseArguments, settings: Settings, output: Outpu
     let tenant = settings.tenant.clone();
     let actions = Actions::new(installation(&arguments.resource.connection, settings).await?);
     let request = ForceRequest { resource, even_if_registered: arguments.even_if_registered, own_only: false, words };
+    if arguments.preview {
+        let forecast = Box::pin(actions.preview_force_release(&tenant, &request)).await?;
+        output.one(&forecast, forecast_text)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let taken = actions.force_release(&tenant, &request).await?;
     output.one(&taken, |taken| {
         let before = if taken.repeated { "already released by this action" } else { "released" };

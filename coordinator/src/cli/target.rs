@@ -15,6 +15,7 @@ use interlock_settings::Settings;
 
 use super::age::age_of;
 use super::output::Output;
+use super::preview::forecast_text;
 use super::show::{ShowArguments, bad_id, installation};
 use super::tables::{cell, prose, prose_cell, table, text};
 use super::words::WordsArguments;
@@ -46,6 +47,9 @@ pub(super) struct ListArguments {
 pub(super) struct ActArguments {
     #[command(flatten)]
     target: ShowArguments,
+    /// Do nothing, and forecast what would happen next, if the target answers its probes
+    #[arg(long)]
+    preview: bool,
     #[command(flatten)]
     words: WordsArguments,
 }
@@ -122,7 +126,13 @@ async fn act(
     let target = read(&arguments.target.id)?;
     let words = arguments.words.words()?;
     let pauses = matches!(kind, TargetActionKind::Pause { .. });
-    let taken = targets(&arguments.target.connection, settings).await?.act(&target, kind, words).await?;
+    let targets = targets(&arguments.target.connection, settings).await?;
+    if arguments.preview {
+        let forecast = targets.preview(&target, kind, words).await?;
+        output.one(&forecast, forecast_text)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let taken = targets.act(&target, kind, words).await?;
     output.one(&taken, |taken| {
         let again = if taken.repeated { ", already by this action" } else { "" };
         format!(

@@ -57,7 +57,7 @@ fn without_ids(mut body: Value) -> Value {
 }
 
 /// What a target was asked, except whether it is up.
-fn asked(sandbox: &Sandbox) -> Vec<Received> {
+pub fn asked(sandbox: &Sandbox) -> Vec<Received> {
     let is_about_it = |request: &Received| !matches!(request.path.as_str(), "/oam/ping" | "/health");
     sandbox.received().into_iter().filter(is_about_it).collect()
 }

@@ -73,6 +73,7 @@ mod monitoring_files;
 mod openapi;
 mod order_of_events;
 mod permanent;
+mod previews;
 mod priorities;
 mod producers;
 mod production;

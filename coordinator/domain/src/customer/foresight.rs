@@ -142,7 +142,8 @@ impl Customer {
         Some(Foresight { admitted, calls, end })
     }
 
-    fn answer_of(&self, admitted: Vec<Admitted>) -> AdmissionAnswer {
+    /// The answer to an admission in a forecast: these events, and nothing new about limits and subscriptions.
+    pub fn answer_of(&self, admitted: Vec<Admitted>) -> AdmissionAnswer {
         AdmissionAnswer {
             admitted,
             limits: self.limits,

@@ -12,6 +12,7 @@ use crate::order::OrderState;
 use crate::resource::ResourceView;
 use crate::target_entity::{TargetActionDone, TargetStateName, TargetView};
 use crate::tenant::{TenantActionDone, TenantState, TenantView};
+use crate::views::ActionForecast;
 use crate::wire::WireName;
 
 /// The result of an action on an order.
@@ -58,6 +59,23 @@ pub enum BulkResult {
         order_id: OrderId,
         /// The action's id.
         action_id: String,
+        /// A stable code.
+        code: ReasonCode,
+        /// A sentence for a person.
+        detail: String,
+    },
+}
+
+/// The forecast for one of many orders.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum BulkPreview {
+    /// What would happen.
+    Foreseen(Box<ActionForecast>),
+    /// It would be refused.
+    Refused {
+        /// The order.
+        order_id: OrderId,
         /// A stable code.
         code: ReasonCode,
         /// A sentence for a person.

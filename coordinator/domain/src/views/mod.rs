@@ -7,6 +7,7 @@
 //! read each other is described in [`wire`](crate::wire).
 
 mod action;
+mod forecast;
 mod import;
 mod listing;
 mod plan;
@@ -17,8 +18,11 @@ mod tests;
 mod why;
 
 pub use action::{
-    ActionTaken, AmendmentView, BulkResult, ForceTaken, ForetoldAction, ForetoldOrder, OrderActionAnswer,
+    ActionTaken, AmendmentView, BulkPreview, BulkResult, ForceTaken, ForetoldAction, ForetoldOrder, OrderActionAnswer,
     ResourceActionAnswer, TargetActionAnswer, TargetActionTaken, TenantActionAnswer, TenantActionTaken,
+};
+pub use forecast::{
+    ActionForecast, ForecastEvent, ForecastHolder, ForecastOrder, ForecastResource, ForecastTarget, ForecastWhat,
 };
 pub use import::ImportSummary;
 pub use listing::{

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod order;
+mod preview;
 mod resource;
 mod unpause;
 mod update;

@@ -6,8 +6,8 @@ use interlock_domain::action_mark::content_of;
 use interlock_domain::catalog::{AmendableStep, AmendedOrder, Amendment};
 use interlock_domain::customer::waiting::WaitKind;
 use interlock_domain::customer::{
-    Action, ActionDone, ActionKind, OrderView, PausedWhat, StepStateName, StepView, WaitView, action_mark_of_0_1,
-    check_action_words,
+    Action, ActionDone, ActionKind, OrderView, PausedWhat, Refusal, StepStateName, StepView, WaitView,
+    action_mark_of_0_1, check_action_words,
 };
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, TenantId};
@@ -100,6 +100,16 @@ pub struct OrderRequest {
     pub words: ActionWords,
 }
 
+/// An action that its customer's entity would be asked for.
+pub(super) struct Prepared {
+    /// The order now.
+    pub(super) view: OrderView,
+    /// The id of the activity to unpause: the call of a step that is paused in Temporal.
+    pub(super) paused: Option<String>,
+    /// The action; none if it was already taken.
+    pub(super) action: Option<Action>,
+}
+
 /// Whether the whole order waits for a person before it starts: then each of its steps does.
 fn waits_as_a_whole(view: &OrderView) -> bool {
     let waiting = view.waiting_for.as_ref();
@@ -138,25 +148,42 @@ impl Actions {
     /// [`ActionError`]; after `no_worker` or `temporal_unavailable` the action may still be taken, and asking
     /// again with the same action id is safe.
     pub async fn on_order(&self, tenant: &TenantId, request: &OrderRequest) -> Result<ActionTaken, ActionError> {
-        let OrderRequest { order_id, action, words } = request;
-        check_action_words(&words.action_id, &words.actor, &words.reason)?;
-        let view = self.inspection.order(tenant, order_id).await?;
+        let OrderRequest { order_id, words, .. } = request;
         let taken = |state: WireName<OrderState>, repeated| ActionTaken {
             order_id: order_id.clone(),
             action_id: words.action_id.clone(),
             state,
             repeated,
         };
+        let Prepared { view, paused, action } = self.prepared(tenant, request).await?;
         // The action is recorded first, so that it is known who unpauses. If unpausing fails, repeating the action does it.
-        let paused = paused_call(&view).filter(|_| *action == OrderAction::Retry);
+        let (state, repeated) = match action {
+            Some(action) => {
+                let done = self.act(tenant, &action).await?;
+                (done.state, done.repeated)
+            }
+            None => (view.state, true),
+        };
+        if let Some(activity) = paused {
+            self.unpause(tenant, order_id, &activity, words).await?;
+        }
+        Ok(taken(state, repeated))
+    }
+
+    /// Checks an action as far as that is possible without its customer's entity.
+    ///
+    /// # Errors
+    /// [`ActionError`].
+    pub(super) async fn prepared(&self, tenant: &TenantId, request: &OrderRequest) -> Result<Prepared, ActionError> {
+        let OrderRequest { order_id, action, words } = request;
+        check_action_words(&words.action_id, &words.actor, &words.reason)?;
+        let view = self.inspection.order(tenant, order_id).await?;
+        let paused = paused_call(&view).filter(|_| *action == OrderAction::Retry).map(str::to_owned);
         let content = action.content();
         let mark = Action::mark_of(&words.action_id, action.name(), (&words.actor, &words.reason), content.as_deref());
         let id_of_0_1 = action_mark_of_0_1(&words.action_id);
         if mark.is_among(view.actions.iter().map(String::as_str), &id_of_0_1)? {
-            if let Some(activity) = paused {
-                self.unpause(tenant, order_id, activity, words).await?;
-            }
-            return Ok(taken(view.state.clone(), true));
+            return Ok(Prepared { view, paused, action: None });
         }
         let kind = match action {
             OrderAction::Retry => ActionKind::Retry,
@@ -165,11 +192,16 @@ impl Actions {
             OrderAction::Cancel => ActionKind::Cancel,
             OrderAction::ReleaseFirst => ActionKind::ReleaseFirst,
         };
-        let done = self.act(tenant, order_id, (kind, content), words, paused.is_some()).await?;
-        if let Some(activity) = paused {
-            self.unpause(tenant, order_id, activity, words).await?;
-        }
-        Ok(taken(done.state, done.repeated))
+        let action = Action {
+            action_id: words.action_id.clone(),
+            order_id: order_id.clone(),
+            kind,
+            actor: words.actor.clone(),
+            reason: words.reason.clone(),
+            paused_call: paused.is_some(),
+            content,
+        };
+        Ok(Prepared { view, paused, action: Some(action) })
     }
 
     /// What amending an order would change; this changes nothing.
@@ -212,25 +244,10 @@ impl Actions {
         Ok(self.installation.catalog.amendment(&amended, data)?)
     }
 
-    async fn act(
-        &self,
-        tenant: &TenantId,
-        order: &OrderId,
-        (kind, content): (ActionKind, Option<String>),
-        words: &ActionWords,
-        paused_call: bool,
-    ) -> Result<ActionDone, ActionError> {
+    async fn act(&self, tenant: &TenantId, action: &Action) -> Result<ActionDone, ActionError> {
+        let order = &action.order_id;
         let what = format!("The order {order}");
         let entity = self.installation.entities.customer(tenant, &order.customer());
-        let action = Action {
-            action_id: words.action_id.clone(),
-            order_id: order.clone(),
-            kind,
-            actor: words.actor.clone(),
-            reason: words.reason.clone(),
-            paused_call,
-            content,
-        };
         // An action belongs to one order and one caller: the same id may be used for several.
         let id = format!("{order}/{}", action.mark());
         let answered = self.update(Update {
@@ -238,22 +255,28 @@ impl Actions {
             entity: &entity,
             name: names::ACT,
             id: &id,
-            argument: &action,
+            argument: action,
             limit: ANSWER_LIMIT,
         });
-        // The order was seen a moment ago: if its customer does not know it, it is a standalone order.
-        let alone = || ActionError::Refused {
-            code: ErrorCode::ActionOnOther,
-            detail: "This order is standalone: it waits for no turn, and it belongs to no customer's entity."
-                .to_owned(),
-        };
         match answered.await {
-            Err(InspectionError::NeverSeen(_)) => Err(alone()),
+            Err(InspectionError::NeverSeen(_)) => Err(of_no_entity()),
             Err(error) => Err(error.into()),
             Ok(OrderActionAnswer::Taken { done }) => Ok(done),
-            Ok(OrderActionAnswer::Refused { refused }) if refused.code == ErrorCode::OrderUnknown => Err(alone()),
-            Ok(OrderActionAnswer::Refused { refused }) => Err(refused.into()),
+            Ok(OrderActionAnswer::Refused { refused }) => Err(of_customer(refused)),
         }
+    }
+}
+
+/// A customer's refusal. The order was seen a moment ago: if its customer does not know it, it is a standalone order.
+pub(super) fn of_customer(refused: Refusal) -> ActionError {
+    if refused.code == ErrorCode::OrderUnknown { of_no_entity() } else { refused.into() }
+}
+
+/// The refusal of an action on an order that is seen, and that no entity has.
+pub(super) fn of_no_entity() -> ActionError {
+    ActionError::Refused {
+        code: ErrorCode::ActionOnOther,
+        detail: "This order is standalone: it waits for no turn, and it belongs to no customer's entity.".to_owned(),
     }
 }
 

@@ -36,22 +36,9 @@ impl Actions {
     /// [`ActionError`]: among others `still_registered`, `holder_has_open_orders`, `authority_unanswered`,
     /// `authority_unclear`, `holder_unanswered`, `nobody_holds`, `force_under_way`.
     pub async fn force_release(&self, tenant: &TenantId, request: &ForceRequest) -> Result<ForceTaken, ActionError> {
-        let ForceRequest { resource, even_if_registered, own_only, words } = request;
+        let ForceRequest { resource, words, .. } = request;
         words.check()?;
-        let targets = &self.installation.routing.tenant(tenant).targets;
-        let limits = &self.installation.settings.limits;
-        let policy = self.installation.catalog.policy(resource.kind(), targets, limits);
-        let proving = self.installation.settings.proving_targets();
-        let policy = policy.with_proofs(|target| proving.contains(target));
-        let release = ForceRelease {
-            action_id: words.action_id.clone(),
-            actor: words.actor.clone(),
-            reason: words.reason.clone(),
-            even_if_registered: *even_if_registered,
-            own_only: *own_only,
-            tenant: tenant.clone(),
-            policy,
-        };
+        let release = self.force_of(tenant, request);
         // Tenants that share a realm may use the same action id.
         let first_id = format!("{}/{}", tenant.encoded(), release.mark());
         let argument = ResourceAction::ForceRelease(release);
@@ -77,6 +64,24 @@ impl Actions {
                 state: answer.state,
                 repeated: answer.repeated.unwrap_or_default(),
             });
+        }
+    }
+
+    /// What the resource's entity is asked for.
+    pub(super) fn force_of(&self, tenant: &TenantId, request: &ForceRequest) -> ForceRelease {
+        let ForceRequest { resource, even_if_registered, own_only, words } = request;
+        let targets = &self.installation.routing.tenant(tenant).targets;
+        let limits = &self.installation.settings.limits;
+        let policy = self.installation.catalog.policy(resource.kind(), targets, limits);
+        let proving = self.installation.settings.proving_targets();
+        ForceRelease {
+            action_id: words.action_id.clone(),
+            actor: words.actor.clone(),
+            reason: words.reason.clone(),
+            even_if_registered: *even_if_registered,
+            own_only: *own_only,
+            tenant: tenant.clone(),
+            policy: policy.with_proofs(|target| proving.contains(target)),
         }
     }
 

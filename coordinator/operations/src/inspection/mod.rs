@@ -329,6 +329,22 @@ impl Inspection {
         self.ask(what, entity, query, argument).await.map(|(answer, _run)| answer)
     }
 
+    /// The state of an entity's machine, for a forecast; none if no such entity runs.
+    ///
+    /// # Errors
+    /// [`InspectionError`]: `query_refused` if its worker is of a build without forecasts of actions.
+    pub(crate) async fn machine<M: DeserializeOwned>(
+        &self,
+        what: &str,
+        entity: &EntityHandle,
+    ) -> Result<Option<M>, InspectionError> {
+        match self.ask::<M>(what, entity, names::MACHINE, &()).await {
+            Ok((machine, run)) => Ok(run.ended().is_none().then_some(machine)),
+            Err(InspectionError::NeverSeen(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// An entity's answer, and the state of its run: an entity that has ended also answers.
     async fn ask<A: DeserializeOwned>(
         &self,

@@ -22,7 +22,7 @@ impl Inspection {
     }
 
     /// The same for a tenant that calls it: whether workers poll its queue in other namespaces is of no importance.
-    pub(super) async fn target_of(&self, tenant: &TenantId, target: &TargetId) -> Result<TargetView, InspectionError> {
+    pub(crate) async fn target_of(&self, tenant: &TenantId, target: &TargetId) -> Result<TargetView, InspectionError> {
         let namespace = self.installation.routing.namespace(tenant).to_owned();
         self.target_in(target, [namespace].into()).await
     }

@@ -6,12 +6,14 @@ mod watch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use chrono::Utc;
 use interlock_client::{EntityCallError, TargetClient};
 use interlock_connection::Installation;
-use interlock_domain::ids::{TargetId, TenantId};
+use interlock_domain::forecast::forecast_target;
+use interlock_domain::ids::{TargetId, TenantId, Timestamp};
 use interlock_domain::subscription::subscription_of;
-use interlock_domain::target_entity::{TargetAction, TargetActionKind, TargetRules, TargetView};
-use interlock_domain::views::{TargetActionAnswer, TargetActionTaken, TargetListed};
+use interlock_domain::target_entity::{Target, TargetAction, TargetActionKind, TargetRules, TargetView};
+use interlock_domain::views::{ActionForecast, TargetActionAnswer, TargetActionTaken, TargetListed};
 use interlock_settings::Settings;
 
 pub use watch::watch_over;
@@ -158,6 +160,27 @@ impl Targets {
             }),
             TargetActionAnswer::Refused { refused } => Err(refused.into()),
         }
+    }
+
+    /// What a person's action would do. Nothing is sent, and nothing changes.
+    ///
+    /// # Errors
+    /// As [`Targets::act`]: what would be refused is refused here with the same code.
+    pub async fn preview(
+        &self,
+        target: &TargetId,
+        kind: TargetActionKind,
+        words: ActionWords,
+    ) -> Result<ActionForecast, ActionError> {
+        self.known(target).await?;
+        let action = TargetAction { action_id: words.action_id, kind, actor: words.actor, reason: words.reason };
+        let now = Timestamp(Utc::now().timestamp_millis());
+        let entity = self.installation.entities.target(target);
+        let inspection = Inspection::new(self.installation.clone());
+        let machine: Option<Target> = inspection.machine(&format!("The target {target}"), &entity).await?;
+        // An action starts the entity where it does not run.
+        let machine = machine.unwrap_or_else(|| Target::new(target.clone(), self.client.rules(target), now));
+        Ok(forecast_target(&machine, now, &action)?)
     }
 
     /// Whether tenants may call a target that the settings do not name: it has the name of a role, which stands for itself if a tenant

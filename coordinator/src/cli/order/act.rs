@@ -10,15 +10,16 @@ use interlock_domain::customer::ListedOrder;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_domain::order::OrderState;
-use interlock_domain::views::{AmendmentView, BulkResult, ForetoldAction, ForetoldOrder};
+use interlock_domain::views::{AmendmentView, BulkPreview, BulkResult, ForetoldAction, ForetoldOrder};
 use interlock_fault::Fault;
 use interlock_observability::terminal;
-use interlock_operations::actions::{Actions, OrderAction};
+use interlock_operations::actions::{ActionWords, Actions, OrderAction, OrderRequest};
 use interlock_settings::Settings;
 use serde_json::{Map, Value};
 
 use super::list::FilterArguments;
 use crate::cli::output::{Output, OutputFormat, tell};
+use crate::cli::preview::forecast_text;
 use crate::cli::show::{bad_id, installation};
 use crate::cli::tables::waiting_for;
 use crate::cli::words::WordsArguments;
@@ -37,6 +38,9 @@ pub(in crate::cli) struct ActArguments {
     /// Only report what would be done
     #[arg(long)]
     dry_run: bool,
+    /// Do nothing, and forecast what would happen next: which calls, who gets which lease, how orders end
+    #[arg(long, conflicts_with = "dry_run")]
+    preview: bool,
     /// Act on all selected orders; without it, the command behaves as with --dry-run
     #[arg(long, short)]
     yes: bool,
@@ -84,6 +88,10 @@ pub(super) async fn run(
     } else {
         Found { orders: ids.into_iter().map(|order_id| (order_id, None)).collect(), is_missing_some: false }
     };
+    if arguments.preview {
+        let is_sound = Box::pin(preview(&actions, &tenant, action, &words, &found, output)).await?;
+        return Ok(ExitCode::from(u8::from(!is_sound || found.is_missing_some)));
+    }
     if arguments.dry_run || (by_filter && !arguments.yes) {
         let is_sound = foretell(&actions, &tenant, action, &found, output).await?;
         if !arguments.dry_run {
@@ -166,6 +174,42 @@ impl ActArguments {
             tell(&format!("{standing_alone} standalone orders are skipped: actions do not apply to them."));
         }
         Ok(found)
+    }
+}
+
+/// Forecasts the action on each order, as if it were taken on that order alone. Returns whether none would be refused.
+async fn preview(
+    actions: &Actions,
+    tenant: &TenantId,
+    action: &OrderAction,
+    words: &ActionWords,
+    found: &Found,
+    output: Output,
+) -> Result<bool, Fault> {
+    let mut previews = Vec::with_capacity(found.orders.len());
+    for (order_id, _) in &found.orders {
+        let request = OrderRequest { order_id: order_id.clone(), action: action.clone(), words: words.clone() };
+        previews.push(match Box::pin(actions.preview_on_order(tenant, &request)).await {
+            Ok(forecast) => BulkPreview::Foreseen(Box::new(forecast)),
+            Err(error) => {
+                BulkPreview::Refused { order_id: order_id.clone(), code: error.code().into(), detail: error.sentence() }
+            }
+        });
+    }
+    let is_sound = previews.iter().all(|preview| matches!(preview, BulkPreview::Foreseen(_)));
+    match previews.as_slice() {
+        [preview] => output.one(preview, preview_text)?,
+        previews => output.list(previews, preview_text)?,
+    }
+    Ok(is_sound)
+}
+
+fn preview_text(preview: &BulkPreview) -> String {
+    match preview {
+        BulkPreview::Foreseen(forecast) => forecast_text(forecast),
+        BulkPreview::Refused { order_id, code, detail } => {
+            terminal::line(&format!("{order_id} would be rejected [{code}] {detail}")).into_owned()
+        }
     }
 }
 

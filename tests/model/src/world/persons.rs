@@ -46,38 +46,37 @@ impl World {
         choice: PersonsChoice,
         seen: &mut Sightings,
     ) -> Checked {
-        let held = self
-            .machine(customer)
-            .and_then(|machine| machine.orders().get(order))
-            .is_some_and(|order| order.late_hold || order.steps.iter().any(|step| step.state.is_held()));
-        let budget = if held && self.left.person > 0 { &mut self.left.person } else { &mut self.left.cancelled };
-        let number = *budget;
+        let action = self.decision(customer, order, choice);
+        let budget = if self.is_held(customer, order) && self.left.person > 0 {
+            &mut self.left.person
+        } else {
+            &mut self.left.cancelled
+        };
         *budget -= 1;
         seen.see(Sighting::PersonActed);
+        if matches!(choice, PersonsChoice::Skip | PersonsChoice::Cancel) {
+            self.leave_registered(customer, order);
+        }
+        self.person_acts(customer, action, seen)
+    }
+
+    fn is_held(&self, customer: usize, order: &OrderId) -> bool {
+        let order = self.machine(customer).and_then(|machine| machine.orders().get(order));
+        order.is_some_and(|order| order.late_hold || order.steps.iter().any(|step| step.state.is_held()))
+    }
+
+    /// The action of a person who makes this choice now.
+    pub fn decision(&self, customer: usize, order: &OrderId, choice: PersonsChoice) -> customer::Action {
+        let held = self.is_held(customer, order);
+        let number = if held && self.left.person > 0 { self.left.person } else { self.left.cancelled };
         let kind = match choice {
             PersonsChoice::Retry => ActionKind::Retry,
-            PersonsChoice::Amend => {
-                // The same data again, as a new request: the model does not depend on the content, but on the fact that it is another
-                // request.
-                // For a release that waits for its identity, they give the identity that the target has, if it is the customer's.
-                let own = self.scenario.customers[customer].customer.as_str();
-                let registered =
-                    self.registered_to(customer, order).filter(|target_identity| owner_of(target_identity) == own);
-                let target_identity = registered.unwrap_or_else(|| own.to_owned());
-                let held = self.machine(customer).and_then(|machine| machine.orders().get(order)).into_iter();
-                let held = held.flat_map(|order| &order.steps);
-                let held = held.filter(|step| step.state.is_held());
-                let arguments = || [("party".to_owned(), target_identity.clone().into())].into_iter().collect();
-                ActionKind::Amend { steps: held.map(|step| (step.planned.name.clone(), arguments())).collect() }
-            }
+            PersonsChoice::Amend => self.amendment(customer, order),
             PersonsChoice::Skip => ActionKind::Skip,
             PersonsChoice::Cancel => ActionKind::Cancel,
             PersonsChoice::ReleaseFirst => ActionKind::ReleaseFirst,
         };
-        if matches!(choice, PersonsChoice::Skip | PersonsChoice::Cancel) {
-            self.leave_registered(customer, order);
-        }
-        let action = customer::Action {
+        customer::Action {
             action_id: format!("{held} {number}"),
             order_id: order.clone(),
             kind,
@@ -85,8 +84,19 @@ impl World {
             reason: "the model says so".to_owned(),
             paused_call: false,
             content: None,
-        };
-        self.person_acts(customer, action, seen)
+        }
+    }
+
+    /// The same data again, as a new request: the model does not depend on the content, but on the fact that it is another request. For a
+    /// release that waits for its identity, they give the identity that the target has, if it is the customer's.
+    fn amendment(&self, customer: usize, order: &OrderId) -> ActionKind {
+        let own = self.scenario.customers[customer].customer.as_str();
+        let registered = self.registered_to(customer, order).filter(|target_identity| owner_of(target_identity) == own);
+        let target_identity = registered.unwrap_or_else(|| own.to_owned());
+        let held = self.machine(customer).and_then(|machine| machine.orders().get(order)).into_iter();
+        let held = held.flat_map(|order| &order.steps).filter(|step| step.state.is_held());
+        let arguments = || [("party".to_owned(), target_identity.clone().into())].into_iter().collect();
+        ActionKind::Amend { steps: held.map(|step| (step.planned.name.clone(), arguments())).collect() }
     }
 
     /// The party that a target has for the resource of an order's first held step.
@@ -113,7 +123,7 @@ impl World {
 
     /// A person forces a resource free. Since it becomes free in the end, later calls of its holder are excused.
     pub(super) fn force(&mut self, resource: usize, insists: bool, seen: &mut Sightings) -> Checked {
-        let number = self.left.forced;
+        let release = self.forced_release(insists);
         self.left.forced -= 1;
         let later = self.now + LATER_MS;
         if !insists && (self.may_pass_to(later) || !self.wakes_until(later)) {
@@ -121,15 +131,19 @@ impl World {
             self.advance_to(later, seen)?;
         }
         seen.see(Sighting::PersonActed);
-        let release = ForceRelease {
-            action_id: number.to_string(),
+        self.tell_resource(resource, Input::Forced(release), seen)
+    }
+
+    /// The forced release of a person who insists or not.
+    pub fn forced_release(&self, insists: bool) -> ForceRelease {
+        ForceRelease {
+            action_id: self.left.forced.to_string(),
             actor: "operator".to_owned(),
             reason: "the model says so".to_owned(),
             even_if_registered: insists,
             own_only: false,
             tenant: tenant(),
             policy: self.scenario.policy(),
-        };
-        self.tell_resource(resource, Input::Forced(release), seen)
+        }
     }
 }
