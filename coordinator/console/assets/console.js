@@ -41,16 +41,18 @@ if (bulk) {
   });
   stop.addEventListener("click", () => { isStopped = true; });
 
-  bulk.addEventListener("submit", async (event) => {
-    event.preventDefault();
+  // Acts on the chosen orders, one after the other; as a preview, it only shows what would become of each.
+  async function each(isPreview) {
     const orders = chosen();
-    if (orders.length === 0 || !confirm(`${bulk.elements.action.selectedOptions[0].text}: ${orders.length} orders?`)) return;
+    const name = bulk.elements.action.selectedOptions[0].text;
+    if (orders.length === 0 || !bulk.reportValidity()) return;
+    if (!isPreview && !confirm(`${name}: ${orders.length} orders?`)) return;
     const progress = bulk.querySelector("progress");
     const refusalsMax = Number(bulk.elements.refusals.value);
-    const button = bulk.querySelector("button:not([type])");
+    const buttons = bulk.querySelectorAll("button:not([data-stop])");
     let [done, refused] = [0, 0];
     isStopped = false;
-    button.disabled = true;
+    buttons.forEach((button) => { button.disabled = true; });
     stop.disabled = false;
     progress.max = orders.length;
     for (const box of orders) {
@@ -61,22 +63,28 @@ if (bulk) {
         action_id: `console-${freshId()}`,
       });
       try {
-        const answer = await fetch(box.dataset.action, { method: "POST", body, headers: { accept: "application/json" } });
+        const to = box.dataset.action + (isPreview ? "?preview=true" : "");
+        const answer = await fetch(to, { method: "POST", body, headers: { accept: "application/json" } });
         const told = await answer.json();
         if (!answer.ok) refused += 1;
-        result.textContent = answer.ok ? told.state : `${told.detail} (${told.code})`;
+        const then = told.forecast ? `forecast: ${told.orders?.[0]?.then ?? "unchanged"}` : told.state;
+        result.textContent = answer.ok ? then : `${isPreview ? "forecast: refused. " : ""}${told.detail} (${told.code})`;
       } catch {
         refused += 1;
-        result.textContent = "No answer: it may have been done.";
+        result.textContent = isPreview ? "No answer." : "No answer: it may have been done.";
       }
-      box.checked = false;
+      if (!isPreview) box.checked = false;
       done += 1;
       progress.value = done;
     }
-    announce(`${done - refused} done, ${refused} refused, ${orders.length - done} left.`);
+    const words = isPreview ? ["could be done", "would be refused", "were not looked at"] : ["done", "refused", "left"];
+    announce(`${done - refused} ${words[0]}, ${refused} ${words[1]}, ${orders.length - done} ${words[2]}.`);
     bulk.dataset.summary = `${done - refused}/${refused}/${orders.length - done}`;
-    button.disabled = false;
+    buttons.forEach((button) => { button.disabled = false; });
     stop.disabled = true;
     count();
-  });
+  }
+
+  bulk.addEventListener("submit", (event) => { event.preventDefault(); each(false); });
+  bulk.querySelector("[data-preview]").addEventListener("click", () => { each(true); });
 }

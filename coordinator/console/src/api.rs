@@ -36,7 +36,8 @@ impl ApiProblem {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    fn unreadable(reason: impl std::fmt::Display) -> Self {
+    /// An answer that is not what was expected.
+    pub(crate) fn unreadable(reason: impl std::fmt::Display) -> Self {
         Self {
             status: 500,
             code: ErrorCode::PayloadUnreadable.as_str().to_owned(),

@@ -42,6 +42,11 @@ impl Form {
         found.map_or("", |(_, value)| value.trim())
     }
 
+    /// All fields, as they were sent.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Checks that it was made for this session.
     ///
     /// # Errors

@@ -9,9 +9,11 @@
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod acting;
 mod api;
 mod assets;
 mod causes;
+mod forecast;
 mod form;
 mod origin;
 mod page;

@@ -1,7 +1,12 @@
 //! What all pages have: who visits, the frame around the content, and the headers.
 
+use std::collections::BTreeMap;
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use interlock_domain::catalog::Catalog;
 use interlock_domain::ids::TenantId;
 use maud::{DOCTYPE, Markup, html};
 use secrecy::SecretString;
@@ -9,8 +14,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::api::{ApiProblem, part};
+use crate::form::Form;
 use crate::session::Session;
-use crate::{Console, Parts, Rights};
+use crate::{Console, Rights};
 
 /// Nothing is loaded from elsewhere, no script stands in a page, and no other page may show this one.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
@@ -27,20 +33,35 @@ pub(crate) struct Visit {
     pub(crate) tenant: TenantId,
 }
 
-impl Visit {
-    /// Checks who sends a request.
-    ///
-    /// # Errors
+impl FromRequestParts<Console> for Visit {
     /// The answer for somebody who may not: the way to sign in, or a page that says why.
-    #[allow(clippy::result_large_err, reason = "the error is the answer")]
-    pub(crate) fn new(console: &Console, headers: &HeaderMap, tenant: &str) -> Result<Self, Response> {
-        let (rights, session) = session_of(console, headers).ok_or_else(to_sign_in)?;
-        let known = rights.reads.iter().find(|known| known.as_str() == tenant).cloned();
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Response> {
+        let (rights, session) = session_of(console, &parts.headers).ok_or_else(to_sign_in)?;
+        let named = Path::<BTreeMap<String, String>>::from_request_parts(parts, console).await;
+        let named = named.ok().and_then(|Path(mut named)| named.remove("tenant"));
+        let known = rights.reads.iter().find(|known| Some(known.as_str()) == named.as_deref()).cloned();
         let tenant = known.ok_or_else(|| {
             let detail = "The token gives no access to this tenant, or there is none with this name.";
             bare(StatusCode::FORBIDDEN, "Not for you", &html! { p { (detail) } p { a href="/console" { "Back" } } })
         })?;
         Ok(Self { console: Console::clone(console), rights, session, tenant })
+    }
+}
+
+impl Visit {
+    /// The catalog of the installation.
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.console.catalog
+    }
+
+    /// Checks that a form was made for this session.
+    ///
+    /// # Errors
+    /// [`ApiProblem`] 403 `bad_action`.
+    pub(crate) fn check(&self, form: &Form) -> Result<(), ApiProblem> {
+        form.check(&self.console, self.token())
     }
 
     /// Whether the person may act for the tenant.
@@ -116,17 +137,22 @@ impl Visit {
 
     /// The page of a call that gave no answer.
     pub(crate) fn problem(&self, title: &str, problem: &ApiProblem) -> Response {
+        self.problem_page(title, problem, &html! { h1 { (title) } (told(problem)) })
+    }
+
+    /// The same, with this content.
+    pub(crate) fn problem_page(&self, title: &str, problem: &ApiProblem, content: &Markup) -> Response {
         if problem.status() == StatusCode::UNAUTHORIZED {
             return to_sign_in();
         }
-        let mut page = self.page(title, false, &html! { h1 { (title) } (told(problem)) });
+        let mut page = self.page(title, false, content);
         *page.status_mut() = problem.status();
         page
     }
 }
 
 /// Who sends a request, if the person has signed in, or the gateway has no tokens.
-pub(crate) fn session_of(console: &Parts, headers: &HeaderMap) -> Option<(Rights, Session)> {
+pub(crate) fn session_of(console: &crate::Parts, headers: &HeaderMap) -> Option<(Rights, Session)> {
     let token = console.sessions.token(headers);
     let open = || console.doorkeeper.rights(None).map(|rights| (rights, None));
     let signed_in = |token: SecretString| Some((console.doorkeeper.rights(Some(&token))?, Some(token)));

@@ -7,6 +7,9 @@ use uuid::Uuid;
 
 use crate::page::Visit;
 
+/// The query that asks for a forecast in place of an action, for the gateway and for the console alike.
+pub(crate) const PREVIEW: &str = "preview=true";
+
 /// A time, as how long ago it was; the time itself is shown when it is pointed at.
 pub(crate) fn ago(time: &str) -> Markup {
     let Ok(at) = DateTime::parse_from_rfc3339(time) else { return html! { (time) } };
@@ -59,6 +62,16 @@ pub(crate) fn action_words(visit: &Visit, action: &str) -> Markup {
         input type="hidden" name="action_id" value=(id);
         label { "Reason" input name="reason" required maxlength="500" autocomplete="off"; }
     }
+}
+
+/// The button that shows what a form's action would do, in place of doing it. `to` is where the form is sent.
+pub(crate) fn preview_button(to: &str) -> Markup {
+    html! { button formaction=(preview_of(to)) { "Preview" } }
+}
+
+/// The address at which an action is only forecast.
+pub(crate) fn preview_of(address: &str) -> String {
+    format!("{address}?{PREVIEW}")
 }
 
 #[cfg(test)]

@@ -1,27 +1,17 @@
 //! A customer: its orders and the turns at each target, its leases, and its journal.
 
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::extract::Path;
 use axum::response::Response;
 use interlock_domain::customer::CustomerView;
 use maud::{Markup, html};
 
 use super::order::lines;
-use crate::Console;
 use crate::api::part;
 use crate::page::Visit;
 use crate::show::{ago, order_link, resource_link, state, target_link};
 
 /// The page.
-pub(crate) async fn show(
-    State(console): State<Console>,
-    Path((tenant, customer)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response {
-    let visit = match Visit::new(&console, &headers, &tenant) {
-        Ok(visit) => visit,
-        Err(answer) => return answer,
-    };
+pub(crate) async fn show(visit: Visit, Path((_, customer)): Path<(String, String)>) -> Response {
     let title = format!("Customer {customer}");
     let view: CustomerView = match visit.get_of_tenant(&format!("customers/{}", part(&customer))).await {
         Ok(view) => view,

@@ -1,7 +1,7 @@
 //! One field for everything: a number, a SIM, a customer, an order, an event.
 
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::Query;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use interlock_domain::customer::CustomerView;
 use interlock_domain::resource::ResourceView;
@@ -9,7 +9,6 @@ use interlock_domain::views::OrderPage;
 use maud::html;
 use serde::Deserialize;
 
-use crate::Console;
 use crate::api::part;
 use crate::page::{Visit, told};
 
@@ -27,16 +26,7 @@ struct Hit {
 }
 
 /// Goes to what was found, if it is one thing; else shows all.
-pub(crate) async fn show(
-    State(console): State<Console>,
-    Path(tenant): Path<String>,
-    Query(wanted): Query<Wanted>,
-    headers: HeaderMap,
-) -> Response {
-    let visit = match Visit::new(&console, &headers, &tenant) {
-        Ok(visit) => visit,
-        Err(answer) => return answer,
-    };
+pub(crate) async fn show(visit: Visit, Query(wanted): Query<Wanted>) -> Response {
     let wanted = wanted.q.trim();
     // An order's id is CUSTOMER~UUID, and no other id has the sign.
     if wanted.contains('~') {
@@ -52,7 +42,7 @@ pub(crate) async fn show(
     let answer = visit.get_of_tenant::<CustomerView>(&format!("customers/{}", part(wanted))).await.map(drop);
     found(format!("Customer {wanted}"), visit.link(&["customers", wanted]), answer);
     let (kind, id) = wanted.split_once('/').map_or((None, wanted), |(kind, id)| (Some(kind), id));
-    for of in console.catalog.kinds().filter(|of| kind.is_none_or(|kind| of.as_str() == kind)) {
+    for of in visit.catalog().kinds().filter(|of| kind.is_none_or(|kind| of.as_str() == kind)) {
         let path = format!("resources/{}/{}", part(of.as_str()), part(id));
         let answer = visit.get_of_tenant::<ResourceView>(&path).await.map(drop);
         found(format!("{of} {id}"), visit.link(&["resources", of.as_str(), id]), answer);

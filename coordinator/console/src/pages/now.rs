@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use interlock_domain::customer::ListedOrder;
 use interlock_domain::views::{OrderPage, TargetList, TargetListed};
 use maud::{Markup, html};
 
-use crate::Console;
 use crate::api::ApiProblem;
 use crate::causes::grouped;
 use crate::page::{Visit, told};
@@ -19,11 +16,7 @@ use crate::show::{ago, order_link, state, target_link};
 const LOOKED_AT: usize = 1_000;
 
 /// The page.
-pub(crate) async fn show(State(console): State<Console>, Path(tenant): Path<String>, headers: HeaderMap) -> Response {
-    let visit = match Visit::new(&console, &headers, &tenant) {
-        Ok(visit) => visit,
-        Err(answer) => return answer,
-    };
+pub(crate) async fn show(visit: Visit) -> Response {
     let targets: Result<TargetList, _> = visit.get("/v1/targets").await;
     let open: Result<OrderPage, _> = visit.get_of_tenant(&format!("orders?limit={LOOKED_AT}")).await;
     let held: Result<OrderPage, _> = visit.get_of_tenant(&format!("orders?state=held&limit={LOOKED_AT}")).await;

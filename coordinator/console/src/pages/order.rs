@@ -1,21 +1,18 @@
 //! An order: its steps and claims, what happened to it, why it waits, and what a person can do.
 
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::extract::Path;
+use axum::response::Response;
 use interlock_domain::catalog::DataField;
 use interlock_domain::customer::{CustomerView, JournalView, OrderView};
 use interlock_domain::order::OrderState;
 use interlock_domain::views::{Link, Why};
-use interlock_http_service::UnreadBody;
 use maud::{Markup, html};
-use serde_json::Value;
 
-use crate::Console;
+use crate::acting::{self, ActedOn, Sent};
 use crate::api::{ApiProblem, part};
-use crate::form::{FIELD, Form};
+use crate::form::FIELD;
 use crate::page::{Visit, told};
-use crate::show::{action_words, ago, customer_link, order_link, resource_link, state, target_link};
+use crate::show::{action_words, ago, customer_link, order_link, preview_button, resource_link, state, target_link};
 
 /// The actions that need nothing but a reason: name, button, and what it does.
 const ACTIONS: [(&str, &str, &str); 4] = [
@@ -34,15 +31,7 @@ const ACTIONS: [(&str, &str, &str); 4] = [
 ];
 
 /// The page.
-pub(crate) async fn show(
-    State(console): State<Console>,
-    Path((tenant, order)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response {
-    let visit = match Visit::new(&console, &headers, &tenant) {
-        Ok(visit) => visit,
-        Err(answer) => return answer,
-    };
+pub(crate) async fn show(visit: Visit, Path((_, order)): Path<(String, String)>) -> Response {
     let path = format!("orders/{}", part(&order));
     let view: OrderView = match visit.get_of_tenant(&path).await {
         Ok(view) => view,
@@ -70,7 +59,7 @@ pub(crate) async fn show(
         @if is_open && visit.may_act() {
             section aria-labelledby="actions" {
                 h2 #actions { "Act" }
-                (actions(&visit, &view, &console.catalog.data_fields(&view.event_type)))
+                (actions(&visit, &view, &visit.catalog().data_fields(&view.event_type)))
             }
         }
     };
@@ -177,7 +166,9 @@ fn actions(visit: &Visit, view: &OrderView, fields: &[DataField]) -> Markup {
     let is_held = view.state.known() == Some(OrderState::Held);
     html! {
         @for (name, button, what) in ACTIONS { @if is_held || name != "skip" {
-            form.action method="post" action=(to) { p { (what) } (action_words(visit, name)) button { (button) } }
+            form.action method="post" action=(to) {
+                p { (what) } (action_words(visit, name)) button { (button) } (preview_button(&to))
+            }
         } }
         @if !fields.is_empty() { details {
             summary { "Amend the event" }
@@ -190,55 +181,24 @@ fn actions(visit: &Visit, view: &OrderView, fields: &[DataField]) -> Markup {
                 }
                 (action_words(visit, "amend"))
                 button { "Amend" }
+                (preview_button(&to))
             }
         } }
     }
 }
 
-/// Acts on the order. The script of a list gets the result as JSON, a form goes back to the order.
-pub(crate) async fn act(
-    State(console): State<Console>,
-    Path((tenant, order)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: UnreadBody,
-) -> Response {
-    let visit = match Visit::new(&console, &headers, &tenant) {
-        Ok(visit) => visit,
-        Err(answer) => return answer,
+/// Acts on the order, or shows what that would do.
+pub(crate) async fn act(visit: Visit, Path((_, order)): Path<(String, String)>, sent: Sent) -> Response {
+    let on = ActedOn {
+        what: format!("order {order}"),
+        call: format!("/v1/tenants/{}/orders/{}/actions", part(visit.tenant.as_str()), part(&order)),
+        page: visit.link(&["orders", &order]),
     };
-    let taken = taken(&console, &visit, &order, &headers, body).await;
-    let wants_json = headers.get(header::ACCEPT).is_some_and(|accepted| accepted == "application/json");
-    match taken {
-        Ok(answer) if wants_json => axum::Json(answer).into_response(),
-        Ok(_) => Redirect::to(&visit.link(&["orders", &order])).into_response(),
-        Err(problem) if wants_json => {
-            let body = serde_json::json!({"code": problem.code, "detail": problem.detail});
-            (problem.status(), axum::Json(body)).into_response()
+    acting::act(&visit, &on, sent, |form, action| {
+        if form.get("action") == "amend" {
+            action.insert("data".to_owned(), form.event_fields()?.into());
         }
-        Err(problem) => {
-            let mut page = visit.page("Not done", false, &html! {
-                h1 { "Not done" } (told(&problem)) p { a href=(visit.link(&["orders", &order])) { "Back to the order" } }
-            });
-            *page.status_mut() =
-                if problem.status() == StatusCode::UNAUTHORIZED { StatusCode::FORBIDDEN } else { problem.status() };
-            page
-        }
-    }
-}
-
-async fn taken(
-    console: &Console,
-    visit: &Visit,
-    order: &str,
-    headers: &HeaderMap,
-    body: UnreadBody,
-) -> Result<Value, ApiProblem> {
-    let form = Form::read(headers, body).await?;
-    form.check(console, visit.token())?;
-    let mut action = form.action();
-    if form.get("action") == "amend" {
-        action.insert("data".to_owned(), form.event_fields()?.into());
-    }
-    let path = format!("/v1/tenants/{}/orders/{}/actions", part(visit.tenant.as_str()), part(order));
-    visit.post(&path, &action.into()).await
+        Ok(())
+    })
+    .await
 }

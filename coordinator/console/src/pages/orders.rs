@@ -1,14 +1,12 @@
 //! A list of open orders: the filter is the address, which can be kept and sent to others. Actions on many of them.
 
-use axum::extract::{Path, RawQuery, State};
-use axum::http::HeaderMap;
+use axum::extract::RawQuery;
 use axum::response::Response;
 use interlock_domain::customer::ListedOrder;
 use interlock_domain::views::OrderPage;
 use maud::{Markup, html};
 use url::form_urlencoded;
 
-use crate::Console;
 use crate::page::Visit;
 use crate::show::{ago, customer_link, order_link, state};
 
@@ -21,16 +19,7 @@ const STATES: [&str; 4] = ["acknowledged", "pending", "inProgress", "held"];
 const ACTIONS: [(&str, &str); 3] = [("retry", "Retry"), ("skip", "Skip the step"), ("cancel", "Cancel")];
 
 /// The page.
-pub(crate) async fn show(
-    State(console): State<Console>,
-    Path(tenant): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    let visit = match Visit::new(&console, &headers, &tenant) {
-        Ok(visit) => visit,
-        Err(answer) => return answer,
-    };
+pub(crate) async fn show(visit: Visit, RawQuery(query): RawQuery) -> Response {
     let given: Vec<(String, String)> = form_urlencoded::parse(query.unwrap_or_default().as_bytes())
         .into_owned()
         .filter(|(_, value)| !value.is_empty())
@@ -120,6 +109,7 @@ fn bulk(visit: &Visit) -> Markup {
             label { "Reason" input name="reason" required maxlength="500" autocomplete="off"; }
             label { "Stop after refusals" input name="refusals" type="number" min="1" value="5"; }
             button { "Act on the chosen " span data-count { "0" } }
+            button type="button" data-preview { "Preview" }
             button type="button" data-stop disabled { "Stop" }
             progress max="1" value="0" aria-label="Progress" {}
         }

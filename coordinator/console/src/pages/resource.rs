@@ -1,28 +1,17 @@
 //! A number, a SIM, an address: who holds it, who waits for it, and what happened, with the proof.
 
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::extract::Path;
+use axum::response::Response;
 use interlock_domain::resource::{HistoryView, ResourceView};
-use interlock_http_service::UnreadBody;
 use maud::{Markup, html};
 
-use crate::Console;
-use crate::api::{ApiProblem, part};
-use crate::form::Form;
+use crate::acting::{self, ActedOn, Sent};
+use crate::api::part;
 use crate::page::Visit;
-use crate::show::{action_words, ago, customer_link, order_link, state};
+use crate::show::{action_words, ago, customer_link, order_link, preview_button, state};
 
 /// The page.
-pub(crate) async fn show(
-    State(console): State<Console>,
-    Path((tenant, kind, id)): Path<(String, String, String)>,
-    headers: HeaderMap,
-) -> Response {
-    let visit = match Visit::new(&console, &headers, &tenant) {
-        Ok(visit) => visit,
-        Err(answer) => return answer,
-    };
+pub(crate) async fn show(visit: Visit, Path((_, kind, id)): Path<(String, String, String)>) -> Response {
     let title = format!("{kind} {id}");
     let view: ResourceView = match visit.get_of_tenant(&format!("resources/{}/{}", part(&kind), part(&id))).await {
         Ok(view) => view,
@@ -37,11 +26,13 @@ pub(crate) async fn show(
         @if view.holder.is_some() && visit.may_act() {
             section aria-labelledby="actions" {
                 h2 #actions { "Act" }
-                form.action method="post" action=(format!("{}/actions", visit.link(&["resources", &kind, &id]))) {
+                @let to = format!("{}/actions", visit.link(&["resources", &kind, &id]));
+                form.action method="post" action=(to) {
                     p { "Release it by force. First the target is asked who has it. If the holder has it there, nothing happens." }
                     (action_words(&visit, "force_release"))
                     label { input type="checkbox" name="even_if_registered" value="true"; "even if the target has it registered to the holder, or cannot tell" }
                     button { "Release by force" }
+                    (preview_button(&to))
                 }
             }
         }
@@ -113,29 +104,17 @@ fn of_history(visit: &Visit, line: &HistoryView) -> Markup {
     }
 }
 
-/// Releases it by force.
-pub(crate) async fn act(
-    State(console): State<Console>,
-    Path((tenant, kind, id)): Path<(String, String, String)>,
-    headers: HeaderMap,
-    body: UnreadBody,
-) -> Response {
-    let visit = match Visit::new(&console, &headers, &tenant) {
-        Ok(visit) => visit,
-        Err(answer) => return answer,
+/// Releases it by force, or shows what that would do.
+pub(crate) async fn act(visit: Visit, Path((_, kind, id)): Path<(String, String, String)>, sent: Sent) -> Response {
+    let tenant = part(visit.tenant.as_str());
+    let on = ActedOn {
+        what: format!("{kind} {id}"),
+        call: format!("/v1/tenants/{tenant}/resources/{}/{}/actions", part(&kind), part(&id)),
+        page: visit.link(&["resources", &kind, &id]),
     };
-    let taken: Result<(), ApiProblem> = async {
-        let form = Form::read(&headers, body).await?;
-        form.check(&console, visit.token())?;
-        let mut action = form.action();
+    acting::act(&visit, &on, sent, |form, action| {
         action.insert("even_if_registered".to_owned(), (form.get("even_if_registered") == "true").into());
-        let tenant = part(visit.tenant.as_str());
-        let path = format!("/v1/tenants/{tenant}/resources/{}/{}/actions", part(&kind), part(&id));
-        visit.post(&path, &action.into()).await.map(drop)
-    }
-    .await;
-    match taken {
-        Ok(()) => Redirect::to(&visit.link(&["resources", &kind, &id])).into_response(),
-        Err(problem) => visit.problem("Not done", &problem),
-    }
+        Ok(())
+    })
+    .await
 }

@@ -1,30 +1,20 @@
 //! A target: whether it is called, how often, and why not.
 
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::extract::Path;
+use axum::response::Response;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::target_entity::TargetView;
-use interlock_http_service::UnreadBody;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use crate::Console;
-use crate::api::{ApiProblem, part};
-use crate::form::{Form, refused};
+use crate::acting::{self, ActedOn, Sent};
+use crate::api::part;
+use crate::form::refused;
 use crate::page::Visit;
-use crate::show::{action_words, ago, state};
+use crate::show::{action_words, ago, preview_button, state};
 
 /// The page.
-pub(crate) async fn show(
-    State(console): State<Console>,
-    Path((tenant, target)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response {
-    let visit = match Visit::new(&console, &headers, &tenant) {
-        Ok(visit) => visit,
-        Err(answer) => return answer,
-    };
+pub(crate) async fn show(visit: Visit, Path((_, target)): Path<(String, String)>) -> Response {
     let title = format!("Target {target}");
     let view: TargetView = match visit.get(&format!("/v1/targets/{}", part(&target))).await {
         Ok(view) => view,
@@ -67,43 +57,43 @@ fn summary(view: &TargetView) -> Markup {
 fn actions(visit: &Visit, view: &TargetView) -> Markup {
     let to = format!("{}/actions", visit.link(&["targets", view.target.as_str()]));
     html! {
-        form.action method="post" action=(to) { p { "No call starts any more. Calls in flight end as usual." } (action_words(visit, "pause")) button { "Pause" } }
-        form.action method="post" action=(to) { p { "Calls start again." } (action_words(visit, "resume")) button { "Resume" } }
+        form.action method="post" action=(to) {
+            p { "No call starts any more. Calls in flight end as usual." }
+            (action_words(visit, "pause"))
+            button { "Pause" }
+            (preview_button(&to))
+        }
+        form.action method="post" action=(to) {
+            p { "Calls start again." }
+            (action_words(visit, "resume"))
+            button { "Resume" }
+            (preview_button(&to))
+        }
         form.action method="post" action=(to) {
             p { "At most so many requests a second. Empty: as configured." }
             label { "Requests a second" input name="per_second" inputmode="decimal"; }
             (action_words(visit, "limit"))
             button { "Limit" }
+            (preview_button(&to))
         }
     }
 }
 
-/// Pauses, resumes or limits it.
-pub(crate) async fn act(
-    State(console): State<Console>,
-    Path((tenant, target)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: UnreadBody,
-) -> Response {
-    let visit = match Visit::new(&console, &headers, &tenant) {
-        Ok(visit) => visit,
-        Err(answer) => return answer,
+/// Pauses, resumes or limits it, or shows what that would do.
+pub(crate) async fn act(visit: Visit, Path((_, target)): Path<(String, String)>, sent: Sent) -> Response {
+    let on = ActedOn {
+        what: format!("target {target}"),
+        call: format!("/v1/targets/{}/actions", part(&target)),
+        page: visit.link(&["targets", &target]),
     };
-    let taken: Result<(), ApiProblem> = async {
-        let form = Form::read(&headers, body).await?;
-        form.check(&console, visit.token())?;
-        let mut action = form.action();
+    acting::act(&visit, &on, sent, |form, action| {
         if form.get("action") == "limit" && !form.get("per_second").is_empty() {
             let rate: Result<Value, _> = serde_json::from_str(form.get("per_second"));
             let rate =
                 rate.map_err(|_| refused(400, ErrorCode::BadAction, "The requests a second must be a number."))?;
             action.insert("per_second".to_owned(), rate);
         }
-        visit.post(&format!("/v1/targets/{}/actions", part(&target)), &action.into()).await.map(drop)
-    }
-    .await;
-    match taken {
-        Ok(()) => Redirect::to(&visit.link(&["targets", &target])).into_response(),
-        Err(problem) => visit.problem("Not done", &problem),
-    }
+        Ok(())
+    })
+    .await
 }
