@@ -18,15 +18,17 @@ mod form;
 mod origin;
 mod page;
 mod pages;
+mod picture;
 mod session;
 mod show;
+mod timeline;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
 use interlock_domain::catalog::Catalog;
-use interlock_domain::ids::TenantId;
+use interlock_domain::ids::{CustomerId, ResourceId, TenantId};
 use secrecy::SecretString;
 
 use self::api::Api;
@@ -53,12 +55,23 @@ pub trait Doorkeeper: Send + Sync {
     fn seal_secret(&self) -> [u8; 32];
 }
 
+/// Knows where Temporal's own UI shows the entities.
+pub trait TemporalLinks: Send + Sync {
+    /// The page of a customer's workflow. `None` if no UI is known.
+    fn of_customer(&self, tenant: &TenantId, customer: &CustomerId) -> Option<String>;
+
+    /// The page of a resource's workflow. `None` if no UI is known, or its realm is shared: its history has what other tenants do.
+    fn of_resource(&self, tenant: &TenantId, resource: &ResourceId) -> Option<String>;
+}
+
 /// What a console needs.
 pub struct ConsoleParts {
     /// The gateway's calls.
     pub api: Router,
     /// Who may do what.
     pub doorkeeper: Arc<dyn Doorkeeper>,
+    /// Where Temporal shows entities.
+    pub temporal: Arc<dyn TemporalLinks>,
     /// The event types and resource kinds.
     pub catalog: Catalog,
     /// Whether browsers reach it by TLS only: then they send the session by TLS only.
@@ -70,6 +83,7 @@ struct Parts {
     api: Api,
     doorkeeper: Arc<dyn Doorkeeper>,
     sessions: Sessions,
+    temporal: Arc<dyn TemporalLinks>,
     catalog: Catalog,
 }
 
@@ -77,9 +91,9 @@ type Console = Arc<Parts>;
 
 /// The pages, below `/console`.
 pub fn router(parts: ConsoleParts) -> Router {
-    let ConsoleParts { api, doorkeeper, catalog, tls } = parts;
+    let ConsoleParts { api, doorkeeper, temporal, catalog, tls } = parts;
     let sessions = Sessions::new(&doorkeeper.seal_secret(), tls);
-    let console = Arc::new(Parts { api: Api::new(api), doorkeeper, sessions, catalog });
+    let console = Arc::new(Parts { api: Api::new(api), doorkeeper, sessions, temporal, catalog });
     Router::new()
         .route("/console", get(pages::start))
         .route("/console/", get(pages::start))

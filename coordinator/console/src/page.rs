@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use interlock_domain::catalog::Catalog;
-use interlock_domain::ids::TenantId;
+use interlock_domain::ids::{CustomerId, ResourceId, TenantId};
 use maud::{DOCTYPE, Markup, html};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
@@ -54,6 +54,16 @@ impl Visit {
     /// The catalog of the installation.
     pub(crate) fn catalog(&self) -> &Catalog {
         &self.console.catalog
+    }
+
+    /// A link to the workflow of a customer in the Temporal UI, if that is known.
+    pub(crate) fn temporal_of_customer(&self, customer: &CustomerId) -> Markup {
+        temporal_link(self.console.temporal.of_customer(&self.tenant, customer))
+    }
+
+    /// The same for a resource.
+    pub(crate) fn temporal_of_resource(&self, resource: &ResourceId) -> Markup {
+        temporal_link(self.console.temporal.of_resource(&self.tenant, resource))
     }
 
     /// Checks that a form was made for this session.
@@ -149,6 +159,10 @@ impl Visit {
         *page.status_mut() = problem.status();
         page
     }
+}
+
+fn temporal_link(address: Option<String>) -> Markup {
+    html! { @if let Some(address) = address { " " a.temporal href=(address) rel="external" { "Workflow in Temporal" } } }
 }
 
 /// Who sends a request, if the person has signed in, or the gateway has no tokens.

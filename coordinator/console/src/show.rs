@@ -19,7 +19,7 @@ pub(crate) fn ago(time: &str) -> Markup {
 }
 
 /// A duration in its largest unit.
-fn duration(seconds: u64) -> String {
+pub(crate) fn duration(seconds: u64) -> String {
     match seconds {
         0..=119 => format!("{seconds} s"),
         120..=7_199 => format!("{} min", seconds / 60),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use interlock_connection::Installation;
-use interlock_console::{ConsoleParts, Doorkeeper, Rights};
+use interlock_console::{ConsoleParts, Doorkeeper, Rights, TemporalLinks};
 use interlock_domain::catalog::Catalog;
-use interlock_domain::ids::TenantId;
+use interlock_domain::ids::{CustomerId, RealmId, ResourceId, TenantId};
+use interlock_domain::routing::EntityRoute;
 use secrecy::SecretString;
 
 use crate::access::Access;
@@ -15,6 +16,7 @@ use crate::access::Access;
 /// A console that has no calls yet.
 pub(super) struct ConsoleDoor {
     doorkeeper: Arc<dyn Doorkeeper>,
+    temporal: Arc<dyn TemporalLinks>,
     catalog: Catalog,
     tls: bool,
 }
@@ -22,7 +24,7 @@ pub(super) struct ConsoleDoor {
 impl ConsoleDoor {
     /// All that a console needs, with these calls.
     pub(super) fn with_api(self, api: Router) -> ConsoleParts {
-        ConsoleParts { api, doorkeeper: self.doorkeeper, catalog: self.catalog, tls: self.tls }
+        ConsoleParts { api, doorkeeper: self.doorkeeper, temporal: self.temporal, catalog: self.catalog, tls: self.tls }
     }
 }
 
@@ -33,7 +35,34 @@ pub(super) fn parts(access: &Arc<Access>, installation: &Installation) -> Consol
     let tenants: BTreeSet<TenantId> = configured.chain([TenantId::default()]).collect();
     let doorkeeper = GatewayDoor { access: Arc::clone(access), tenants: tenants.into_iter().collect() };
     let tls = settings.gateway.tls.is_some();
-    ConsoleDoor { doorkeeper: Arc::new(doorkeeper), catalog: installation.catalog.as_ref().clone(), tls }
+    let temporal = Arc::new(Ui { installation: installation.clone() });
+    ConsoleDoor { doorkeeper: Arc::new(doorkeeper), temporal, catalog: installation.catalog.as_ref().clone(), tls }
+}
+
+/// The Temporal UI of the settings.
+struct Ui {
+    installation: Installation,
+}
+
+impl Ui {
+    fn page(&self, route: &EntityRoute) -> Option<String> {
+        let mut page = self.installation.settings.console.temporal_ui.clone()?;
+        let parts = ["namespaces", &route.namespace, "workflows", &route.workflow_id];
+        page.path_segments_mut().ok()?.pop_if_empty().extend(parts);
+        // An id has its own percent signs, which are encoded once more, and slashes, which are.
+        Some(page.into())
+    }
+}
+
+impl TemporalLinks for Ui {
+    fn of_customer(&self, tenant: &TenantId, customer: &CustomerId) -> Option<String> {
+        self.page(&self.installation.entities.customer(tenant, customer).route)
+    }
+
+    fn of_resource(&self, tenant: &TenantId, resource: &ResourceId) -> Option<String> {
+        let is_own = self.installation.routing.realm(tenant, resource.kind()) == RealmId::from(tenant);
+        is_own.then(|| self.page(&self.installation.entities.resource(tenant, resource).route)).flatten()
+    }
 }
 
 struct GatewayDoor {

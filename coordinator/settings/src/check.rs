@@ -9,6 +9,7 @@ use interlock_domain::limits::EntityLimits;
 use interlock_domain::subscription::{OutgoingFormat, SubscriptionSettings, subscription_of};
 use interlock_domain::target_entity::Rate;
 use interlock_fault::Fault;
+use url::Url;
 
 use super::{Settings, secrets};
 
@@ -60,6 +61,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
         return Err(invalid("sweep.interval", "is less than 1 second"));
     }
     check_targets(settings)?;
+    check_console(settings)?;
     check_callbacks(settings)?;
     check_espf(settings)?;
     check_tenants(settings)
@@ -131,6 +133,21 @@ fn check_espf(settings: &Settings) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+fn check_console(settings: &Settings) -> Result<(), Fault> {
+    let is_page = |url: &Url| {
+        let has_more = url.query().is_some() || url.fragment().is_some() || !url.username().is_empty();
+        matches!(url.scheme(), "http" | "https") && !has_more && url.password().is_none()
+    };
+    match &settings.console.temporal_ui {
+        // The URL itself is not shown: it may contain a password.
+        Some(url) if !is_page(url) => Err(invalid(
+            "console.temporal_ui",
+            "must be an http or https URL without user, password, query and fragment",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn check_callbacks(settings: &Settings) -> Result<(), Fault> {

@@ -41,8 +41,8 @@ pub use key_id::KeyId;
 pub use reference::reference_page;
 pub use sources::{CONFIG_FILE_DEFAULT, SettingsSources};
 pub use tables::{
-    AlertSettings, BrokerSettings, CallbackSettings, GatewayRole, GatewaySettings, GatewayToken, LogFormat,
-    LogSettings, SubscriptionSettings, SweepSettings, TargetRight,
+    AlertSettings, BrokerSettings, CallbackSettings, ConsoleSettings, GatewayRole, GatewaySettings, GatewayToken,
+    LogFormat, LogSettings, SubscriptionSettings, SweepSettings, TargetRight,
 };
 pub use variables::{VARIABLES, Variable};
 pub use workers::{
@@ -78,6 +78,8 @@ pub struct Settings {
     pub http: HttpSettings,
     /// The HTTP gateway.
     pub gateway: GatewaySettings,
+    /// The console that it serves.
+    pub console: ConsoleSettings,
     /// The limits of entities.
     pub limits: EntityLimits,
     /// How many tasks workers run at a time.

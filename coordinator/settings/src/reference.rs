@@ -42,6 +42,9 @@ certificate = "/run/secrets/interlock-tls/tls.crt"  # PEM, with the chain to a c
 key = "/run/secrets/interlock-tls/tls.key"          # PEM, without a password
 reload_interval = "10s"     # how often to check whether the files changed; this is the default
 
+[console]                   # the pages below /console: coordinator/docs/console.md
+temporal_ui = "https://temporal.example"   # where browsers reach the Temporal UI: pages link to its workflows; default: no links
+
 [http]                      # every HTTP service: gateway, workers, codec server
 # Host names that requests may use, besides the addresses, 'localhost' and, on a non-loopback address, names without a dot.
 # ".example" allows all names below it. A request for another host is refused. A service with tokens allows any host if none

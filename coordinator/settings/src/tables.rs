@@ -201,6 +201,14 @@ impl Default for SweepSettings {
     }
 }
 
+/// `[console]`: the pages for the people on shift.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConsoleSettings {
+    /// Where browsers reach the Temporal UI: pages link to its workflows.
+    pub temporal_ui: Option<Url>,
+}
+
 /// `[callbacks]`: where targets report the end of a job that they accepted.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -176,6 +176,20 @@ fn a_target_gets_urls_for_call_backs_only_if_they_are_configured() {
 }
 
 #[test]
+fn the_temporal_ui_is_an_address_of_a_page() {
+    let load = |url: &str| Settings::load(&file(&format!("[console]\ntemporal_ui = \"{url}\"\n")).1);
+    let ui = load("https://temporal.example/ui").unwrap().console.temporal_ui;
+    assert_eq!(ui.unwrap().as_str(), "https://temporal.example/ui");
+    for wrong in
+        ["ftp://temporal.example", "https://x/?a=b", "https://x/#a", "https://:secret@x", "javascript:alert(1)"]
+    {
+        let fault = load(wrong).unwrap_err();
+        assert_eq!(fault.code, "setting_invalid", "{wrong}");
+        assert!(fault.message.contains("console.temporal_ui") && !fault.message.contains("secret"), "{fault}");
+    }
+}
+
+#[test]
 fn the_targets_whose_workers_repeat_proofs_are_those_that_are_not_external_whoever_reads_the_settings() {
     let (_directory, sources) = file(
         "[targets.hss]\nadapter = \"pyhss\"\nbase_url = \"http://hss.invalid/\"\nauth = { kind = \"bearer\", token = { env = \"NOBODY_SETS_IT\" } }\n\

@@ -23,6 +23,7 @@ use interlock_operations::inspection::{Inspection, InspectionError};
 use interlock_settings::Settings;
 use interlock_worker_pools::{PoolStatus, PoolTuning, WorkerPool, WorkerPoolOptions, Workload};
 use serde_json::{Value, json};
+use url::Url;
 
 use super::options::{LocalOptions, WorkerHosting};
 use super::sandboxes::Sandboxes;
@@ -52,6 +53,19 @@ pub struct LocalPlatform {
     adapters: AdapterRegistry,
 }
 
+/// The address of the server's own UI, if it runs.
+fn ui_of(server: &LocalServer) -> Result<Option<Url>, Fault> {
+    let read = |url: String| {
+        url.parse().map_err(|error| {
+            Fault::failed(
+                ErrorCode::SettingInvalid,
+                format!("The address of the Temporal UI, {url}, is invalid: {error}."),
+            )
+        })
+    };
+    server.ui_url().map(read).transpose()
+}
+
 impl LocalPlatform {
     /// Starts everything, and returns when it is ready: the server answers, the workers run, the gateway listens. `say`
     /// gets a sentence before each step that takes long.
@@ -69,6 +83,9 @@ impl LocalPlatform {
         let adapters = options.settings.adapters()?;
         let server = server(&options, say).await?;
         prepare(&server, &options, &catalog).await?;
+        if options.settings.console.temporal_ui.is_none() {
+            options.settings.console.temporal_ui = ui_of(&server)?;
+        }
         // One connection for the gateway, whose callers wait, and one for the workers, so that neither blocks the other.
         let installation = connect(&server, &options, &catalog, CallRetries::Brief).await?;
         let metrics = Metrics::start()?;

@@ -2,6 +2,7 @@
 
 use interlock_adapters::sandbox::Seed;
 use interlock_domain::error_code::ErrorCode;
+use interlock_domain::ids::OrderId;
 use interlock_domain::routing::TenantSettings;
 use interlock_settings::{GatewayRole, GatewayToken, Settings, TargetRight};
 use regex::Regex;
@@ -26,6 +27,7 @@ fn tokens(settings: &mut Settings) {
         realms: Vec::new(),
         targets: vec![TargetRight::All],
     };
+    settings.console.temporal_ui = Some("http://temporal.example/ui/".parse().unwrap());
     settings.gateway.tokens = vec![
         token("ann", GatewayRole::Operate, TENANT),
         token("ray", GatewayRole::Read, TENANT),
@@ -145,9 +147,19 @@ fn a_person_finds_a_held_order_sees_why_acts_and_it_completes() {
             }
             assert_eq!(ann.load(&format!("/console/blue/find?q={order}")).await.to, page);
             let shown = ann.load(&plain).await.text;
-            for said in ["Why it waits", "waits for <strong>person", "unknown_subscriber", "field.imsi", "Amend"] {
+            for said in [
+                "Why it waits",
+                "<svg",
+                "data-cause",
+                "waits for <strong>person",
+                "unknown_subscriber",
+                "field.imsi",
+                "Amend",
+            ] {
                 assert!(shown.contains(said), "{said}: {shown}");
             }
+
+            is_previewed(&scene, &ann, &order).await;
 
             // What the claim is about cannot be amended: the refusal is shown, and nothing changes.
             let actions = format!("{plain}/actions");
@@ -169,11 +181,25 @@ fn a_person_finds_a_held_order_sees_why_acts_and_it_completes() {
             assert!(shown.contains(&customer.id) && shown.contains("granted"), "{shown}");
             let shown = ann.load(&format!("/console/blue/customers/{}", customer.id)).await.text;
             assert!(shown.contains(&wanted) && shown.contains("No order is open"), "{shown}");
+            let workflow = format!("/workflows/{TENANT}%2Fcustomer%2F{}\"", customer.id.replace('%', "%25"));
+            assert!(shown.contains("http://temporal.example/ui/namespaces/") && shown.contains(&workflow), "{shown}");
 
             is_amended(&scene, &ann, &customer).await;
         }
         bed.stop().await;
     });
+}
+
+/// What a retry would do is shown, and not done.
+async fn is_previewed(scene: &Scene<'_>, ann: &Browser, order: &OrderId) {
+    let page = format!("/console/blue/orders/{order}");
+    let preview = format!("{page}/actions?preview=true");
+    let shown = ann.act(&page, &preview, "retry", &[("reason", "what if")]).await;
+    assert_eq!(shown.status, StatusCode::OK, "{}", shown.text);
+    for said in ["This is a forecast.", "is called: hss.assign_number", "Do it: retry", "what if"] {
+        assert!(shown.text.contains(said), "{said}: {}", shown.text);
+    }
+    assert_eq!(scene.order(order).await.unwrap()["state"], "held");
 }
 
 /// An event without claims that named the wrong SIM is held, and completes once it is amended.
@@ -195,6 +221,10 @@ fn a_target_is_paused_and_resumed_in_the_console() {
         {
             let ann = Browser::of(&bed, "ann").await;
             let (page, actions) = ("/console/blue/targets/crm", "/console/blue/targets/crm/actions");
+            until("the target to be known", || async {
+                ann.load(page).await.text.contains("value=\"pause\"").then_some(())
+            })
+            .await;
             let done = ann.act(page, actions, "pause", &[("reason", "their window")]).await;
             assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
             let shown = ann.load(page).await.text;

@@ -19,6 +19,7 @@ pub(crate) async fn show(visit: Visit, Path((_, customer)): Path<(String, String
     };
     let content = html! {
         h1 { "Customer " span.id { (view.customer_id) } }
+        p { (visit.temporal_of_customer(&view.customer_id)) }
         @if let Some(ended) = &view.entity_ended { p role="alert" { "Its entity does not run: " (ended) "." } }
         section aria-labelledby="lanes" { h2 #lanes { "Open orders and their turns" } (grid(&visit, &view)) }
         section aria-labelledby="leases" { h2 #leases { "Leases" } (leases(&visit, &view)) }

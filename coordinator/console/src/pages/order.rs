@@ -4,7 +4,9 @@ use axum::extract::Path;
 use axum::response::Response;
 use interlock_domain::catalog::DataField;
 use interlock_domain::customer::{CustomerView, JournalView, OrderView};
+use interlock_domain::ids::ResourceId;
 use interlock_domain::order::OrderState;
+use interlock_domain::resource::{HistoryView, ResourceView};
 use interlock_domain::views::{Link, Why};
 use maud::{Markup, html};
 
@@ -12,7 +14,9 @@ use crate::acting::{self, ActedOn, Sent};
 use crate::api::{ApiProblem, part};
 use crate::form::FIELD;
 use crate::page::{Visit, told};
+use crate::picture;
 use crate::show::{action_words, ago, customer_link, order_link, preview_button, resource_link, state, target_link};
+use crate::timeline::{self, Kept};
 
 /// The actions that need nothing but a reason: name, button, and what it does.
 const ACTIONS: [(&str, &str, &str); 4] = [
@@ -30,6 +34,9 @@ const ACTIONS: [(&str, &str, &str); 4] = [
     ),
 ];
 
+/// The most resources whose histories are looked at for a line of time.
+const HISTORIES_MAX: usize = 4;
+
 /// The page.
 pub(crate) async fn show(visit: Visit, Path((_, order)): Path<(String, String)>) -> Response {
     let path = format!("orders/{}", part(&order));
@@ -42,18 +49,19 @@ pub(crate) async fn show(visit: Visit, Path((_, order)): Path<(String, String)>)
         if is_open { Some(visit.get_of_tenant(&format!("{path}/why")).await) } else { None };
     let customer: Result<CustomerView, _> =
         visit.get_of_tenant(&format!("customers/{}", part(view.customer_id.as_str()))).await;
+    let histories = histories(&visit, &view).await;
     let content = html! {
         h1 { "Order " span.id { (view.order_id) } }
         (summary(&visit, &view))
         @match why {
-            Some(Ok(why)) => { section aria-labelledby="why" { h2 #why { "Why it waits" } (chain(&visit, &why)) } }
+            Some(Ok(why)) => { section aria-labelledby="why" { h2 #why { "Why it waits" } (picture::of_chain(&visit, &why)) (chain(&visit, &why)) } }
             Some(Err(problem)) => { section aria-labelledby="why" { h2 #why { "Why it waits" } (told(&problem)) } }
             None => {}
         }
         section aria-labelledby="steps" { h2 #steps { "Steps" } (steps(&visit, &view)) }
         @if !view.claims.is_empty() { section aria-labelledby="claims" { h2 #claims { "Claims" } (claims(&visit, &view)) } }
         section aria-labelledby="journal" { h2 #journal { "What happened" } (match &customer {
-            Ok(customer) => lines(&customer.journal.iter().filter(|line| line.entry.order_id.as_ref() == Some(&view.order_id)).collect::<Vec<_>>()),
+            Ok(customer) => timeline::shown(&visit, &Kept { order: &view, journal: &customer.journal, histories: &histories }),
             Err(problem) => told(problem),
         }) }
         @if is_open && visit.may_act() {
@@ -66,12 +74,25 @@ pub(crate) async fn show(visit: Visit, Path((_, order)): Path<(String, String)>)
     visit.page(&format!("Order {}", view.order_id), is_open && !visit.may_act(), &content)
 }
 
+/// The histories of the resources that it claims. One that does not answer is left out: its page says why.
+async fn histories(visit: &Visit, view: &OrderView) -> Vec<(ResourceId, Vec<HistoryView>)> {
+    let mut histories = Vec::new();
+    for claim in view.claims.iter().take(HISTORIES_MAX) {
+        let (kind, id) = (part(claim.resource.kind().as_str()), part(claim.resource.id()));
+        let shown: Result<ResourceView, ApiProblem> = visit.get_of_tenant(&format!("resources/{kind}/{id}")).await;
+        if let Ok(shown) = shown {
+            histories.push((claim.resource.clone(), shown.history));
+        }
+    }
+    histories
+}
+
 fn summary(visit: &Visit, view: &OrderView) -> Markup {
     html! {
         dl {
             dt { "State" } dd { (state(&view.state.to_string())) @if let Some(code) = &view.code { " " code { (code) } } }
             @if let Some(detail) = &view.detail { dt { "Result" } dd { (detail) } }
-            dt { "Customer" } dd { (customer_link(visit, &view.customer_id)) }
+            dt { "Customer" } dd { (customer_link(visit, &view.customer_id)) (visit.temporal_of_customer(&view.customer_id)) }
             dt { "Event" } dd { (view.event_type) " " span.note { (view.event_id) } }
             @if let Some(due) = &view.due_at { dt { "Due" } dd { (ago(due)) } }
             @if let Some(at) = &view.reset_at { dt { "Workflow reset" } dd { (ago(at)) } }

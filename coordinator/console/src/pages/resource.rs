@@ -19,6 +19,7 @@ pub(crate) async fn show(visit: Visit, Path((_, kind, id)): Path<(String, String
     };
     let content = html! {
         h1 { (kind) " " span.id { (id) } }
+        p { (visit.temporal_of_resource(&view.resource)) }
         @if let Some(ended) = &view.entity_ended { p role="alert" { "Its entity does not run: " (ended) "." } }
         section aria-labelledby="holder" { h2 #holder { "Holder" } (holder(&visit, &view)) }
         section aria-labelledby="queue" { h2 #queue { "Who waits" } (queue(&visit, &view)) }
