@@ -15,16 +15,7 @@ const EXIT_CODE_AT_ONCE: i32 = 130;
 /// # Errors
 /// [`Fault`] `signals_unavailable` if the process cannot listen to signals.
 pub fn on_signals() -> Result<CancellationToken, Fault> {
-    let listen = |kind| {
-        signal(kind).map_err(|error| {
-            Fault::failed(
-                ErrorCode::SignalsUnavailable,
-                format!("This process cannot install its signal handlers: {error}."),
-            )
-        })
-    };
-    let mut signals =
-        Signals { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? };
+    let mut signals = Signals::listen()?;
     let token = CancellationToken::new();
     let on_first = token.clone();
     tokio::spawn(async move {
@@ -38,13 +29,31 @@ pub fn on_signals() -> Result<CancellationToken, Fault> {
     Ok(token)
 }
 
-struct Signals {
+/// The signals that end a process: SIGINT (Ctrl-C) and SIGTERM.
+pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Signals {
-    async fn next(&mut self) {
+    /// Listens from now on; the signals no longer end the process by themselves. Call it inside a runtime.
+    ///
+    /// # Errors
+    /// [`Fault`] `signals_unavailable` if the process cannot listen to signals.
+    pub fn listen() -> Result<Self, Fault> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| {
+                Fault::failed(
+                    ErrorCode::SignalsUnavailable,
+                    format!("This process cannot install its signal handlers: {error}."),
+                )
+            })
+        };
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

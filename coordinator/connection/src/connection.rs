@@ -46,6 +46,15 @@ pub struct ConnectionFlags {
     /// Profile in temporal.toml
     #[arg(long, help_heading = HEADING)]
     pub profile: Option<String>,
+    /// Configuration file of Temporal's tools [env: TEMPORAL_CONFIG_FILE] [default: temporal.toml in their directory]
+    #[arg(long, help_heading = HEADING, value_name = "FILE")]
+    pub config_file: Option<String>,
+    /// Do not read Temporal's configuration file
+    #[arg(long, help_heading = HEADING)]
+    pub disable_config_file: bool,
+    /// Do not read the connection from TEMPORAL_* variables
+    #[arg(long, help_heading = HEADING)]
+    pub disable_config_env: bool,
     /// API key; prefer TEMPORAL_API_KEY, because other users can see command lines
     #[arg(long, help_heading = HEADING)]
     pub api_key: Option<String>,
@@ -88,12 +97,7 @@ impl ConnectionFlags {
     /// # Errors
     /// [`Fault`] `temporal_profile_not_found` or `temporal_configuration_invalid`.
     pub fn options(&self) -> Result<(ConnectionOptions, ClientOptions), Fault> {
-        let sources = LoadClientConfigProfileOptions::builder().maybe_config_file_profile(self.profile.clone()).build();
-        let mut profile = if self.own_server {
-            ClientConfigProfile::default()
-        } else {
-            load_client_config_profile(sources, None).map_err(configuration_fault)?
-        };
+        let mut profile = self.configured()?;
         self.lay_over(&mut profile);
         warn_of_what_the_client_ignores(&profile);
         let namespace = profile.namespace.clone().unwrap_or_else(|| NAMESPACE_DEFAULT.to_owned());
@@ -106,6 +110,20 @@ impl ConnectionFlags {
             connection.grpc_compression = GrpcCompression::None;
         }
         Ok((connection, ClientOptions::new(namespace).build()))
+    }
+
+    /// What environment and profile say.
+    fn configured(&self) -> Result<ClientConfigProfile, Fault> {
+        if self.own_server || (self.disable_config_file && self.disable_config_env) {
+            return Ok(ClientConfigProfile::default());
+        }
+        let sources = LoadClientConfigProfileOptions::builder()
+            .maybe_config_source(self.config_file.clone().map(DataSource::Path))
+            .maybe_config_file_profile(self.profile.clone())
+            .disable_file(self.disable_config_file)
+            .disable_env(self.disable_config_env)
+            .build();
+        load_client_config_profile(sources, None).map_err(configuration_fault)
     }
 
     fn lay_over(&self, profile: &mut ClientConfigProfile) {

@@ -13,6 +13,7 @@ mod demo;
 mod dev;
 mod doctor;
 mod errors;
+mod extension;
 mod gateway;
 mod ingest;
 mod order;
@@ -31,14 +32,15 @@ mod sweep;
 mod tables;
 mod target;
 mod tenant;
+mod watch;
 mod words;
 mod worker;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches};
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
 use interlock_observability::telemetry::{self, Color};
@@ -48,11 +50,11 @@ use self::arguments::{Arguments, Command, GlobalArguments};
 use self::output::{Output, OutputFormat};
 use self::settings_flag::SettingsFlag;
 
-/// Runs the program with these arguments, the first of which is its own name (any name: installed as
-/// `temporal-interlock` it is `temporal interlock`).
+/// Runs the program with these arguments, the first of which is its own name. Installed as `temporal-interlock` on PATH it is
+/// also `temporal interlock`.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    match Arguments::try_parse_from(&arguments) {
+    let arguments: Vec<OsString> = extension::as_interlock(arguments.into_iter().collect());
+    match parse(&arguments) {
         Ok(parsed) => {
             let output = Output::new(parsed.global.output);
             let code = match execute(parsed, output) {
@@ -75,7 +77,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// # Errors
 /// What is wrong with them, as a sentence for a person.
 pub fn check_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<(), String> {
-    match Arguments::try_parse_from(arguments) {
+    match parse(&extension::as_interlock(arguments.into_iter().collect())) {
         Err(error) if is_wrong_use(&error) => Err(error.to_string()),
         Ok(_) | Err(_) => Ok(()),
     }
@@ -87,7 +89,7 @@ pub fn check_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<
 /// # Errors
 /// What is wrong with them, as a sentence for a person.
 pub fn check_service(arguments: impl IntoIterator<Item = OsString>, sources: SettingsSources) -> Result<(), String> {
-    let parsed = match Arguments::try_parse_from(arguments) {
+    let parsed = match parse(&extension::as_interlock(arguments.into_iter().collect())) {
         Err(error) if is_wrong_use(&error) => return Err(error.to_string()),
         Err(_) => return Ok(()),
         Ok(parsed) => parsed,
@@ -99,6 +101,16 @@ pub fn check_service(arguments: impl IntoIterator<Item = OsString>, sources: Set
         _ => Ok(()),
     };
     checked.map_err(|fault| fault.to_string())
+}
+
+/// Parses the arguments. The help names the program as it was called.
+fn parse(arguments: &[OsString]) -> Result<Arguments, clap::Error> {
+    let mut command = Arguments::command();
+    if let Some(called) = extension::called(arguments) {
+        command = command.bin_name(called);
+    }
+    let mut matches = command.try_get_matches_from_mut(arguments)?;
+    Arguments::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
 fn is_wrong_use(error: &clap::Error) -> bool {

@@ -1,6 +1,7 @@
 //! Writes data to stdout in the chosen format, and faults to stderr.
 
 use std::io::{ErrorKind, Write};
+use std::ops::ControlFlow;
 
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
@@ -41,12 +42,20 @@ impl Output {
     /// # Errors
     /// [`Fault`] `output_failed`. A closed pipe is not a fault.
     pub fn one<T: Serialize>(self, thing: &T, text: impl FnOnce(&T) -> String) -> Result<(), Fault> {
+        write_raw(self.written(thing, text)?.as_bytes())
+    }
+
+    /// One thing as [`Output::one`] writes it, with the end of its last line.
+    ///
+    /// # Errors
+    /// [`Fault`] `output_failed`.
+    pub fn written<T: Serialize>(self, thing: &T, text: impl FnOnce(&T) -> String) -> Result<String, Fault> {
         let line = match self.format {
             OutputFormat::Text => text(thing),
             OutputFormat::Json => serde_json::to_string_pretty(thing).map_err(|error| unwritten(&error))?,
             OutputFormat::Jsonl => serde_json::to_string(thing).map_err(|error| unwritten(&error))?,
         };
-        write_raw(format!("{}\n", terminal::lines(line.trim_end())).as_bytes())
+        Ok(format!("{}\n", terminal::lines(line.trim_end())))
     }
 
     /// Writes one thing on one line in any format: for a program that starts this one and waits for a line.
@@ -87,15 +96,32 @@ pub fn tell(text: &str) {
     let _written = writeln!(std::io::stderr().lock(), "{}", terminal::lines(text));
 }
 
+/// A thing as JSON.
+///
+/// # Errors
+/// [`Fault`] `output_failed`.
+pub fn json<T: Serialize>(thing: &T) -> Result<serde_json::Value, Fault> {
+    serde_json::to_value(thing).map_err(|error| unwritten(&error))
+}
+
 /// Writes bytes to stdout unchanged.
 ///
 /// # Errors
 /// [`Fault`] `output_failed`. A closed pipe is not a fault.
 pub fn write_raw(bytes: &[u8]) -> Result<(), Fault> {
+    write_unless_closed(bytes).map(|_written| ())
+}
+
+/// As [`write_raw`]; [`ControlFlow::Break`] if nobody reads stdout any more: a command that writes again and again ends then.
+///
+/// # Errors
+/// [`Fault`] `output_failed`. A closed pipe is not a fault.
+pub fn write_unless_closed(bytes: &[u8]) -> Result<ControlFlow<()>, Fault> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(unwritten(&error)),
-        _ => Ok(()),
+        Ok(()) => Ok(ControlFlow::Continue(())),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+        Err(error) => Err(unwritten(&error)),
     }
 }
 

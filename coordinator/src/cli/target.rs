@@ -1,5 +1,6 @@
 //! `target`.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,10 +15,11 @@ use interlock_operations::targets::Targets;
 use interlock_settings::Settings;
 
 use super::age::age_of;
-use super::output::Output;
+use super::output::{Output, json};
 use super::preview::forecast_text;
 use super::show::{ShowArguments, bad_id, installation};
 use super::tables::{cell, prose, prose_cell, table, text};
+use super::watch::{Entry, Snapshot, WatchArguments, Watched, watch};
 use super::words::WordsArguments;
 
 /// `target`.
@@ -38,6 +40,8 @@ pub(super) enum TargetCommand {
 /// `target list`.
 #[derive(Debug, Args)]
 pub(super) struct ListArguments {
+    #[command(flatten)]
+    watch: WatchArguments,
     #[command(flatten)]
     connection: ConnectionFlags,
 }
@@ -89,12 +93,7 @@ fn rate(raw: &str) -> Result<PersonsRate, String> {
 /// Runs `target …`.
 pub(super) async fn run(command: &TargetCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     match command {
-        TargetCommand::List(arguments) => {
-            let list = TargetList { targets: targets(&arguments.connection, settings).await?.list().await? };
-            let all_answer = list.targets.iter().all(|listed| matches!(listed, TargetListed::Answered(_)));
-            output.one(&list, |list| list_text(&list.targets))?;
-            Ok(ExitCode::from(u8::from(!all_answer)))
-        }
+        TargetCommand::List(arguments) => list(arguments, settings, output).await,
         TargetCommand::Show(arguments) => {
             let target = read(&arguments.id)?;
             let view = targets(&arguments.connection, settings).await?.show(&target).await?;
@@ -110,6 +109,50 @@ pub(super) async fn run(command: &TargetCommand, settings: Settings, output: Out
             let PersonsRate(per_second) = arguments.per_second;
             act(&arguments.act, TargetActionKind::Limit { per_second }, settings, output).await
         }
+    }
+}
+
+/// Exit code 1 if a target did not answer.
+async fn list(arguments: &ListArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
+    if let Some(every) = arguments.watch.every {
+        settings.catalog()?;
+        return watch(WatchedTargets { arguments, settings, targets: None }, every, output).await;
+    }
+    let list = TargetList { targets: targets(&arguments.connection, settings).await?.list().await? };
+    let all_answer = list.targets.iter().all(|listed| matches!(listed, TargetListed::Answered(_)));
+    output.one(&list, |list| list_text(&list.targets))?;
+    Ok(ExitCode::from(u8::from(!all_answer)))
+}
+
+/// The targets, read again and again.
+struct WatchedTargets<'a> {
+    arguments: &'a ListArguments,
+    settings: Settings,
+    /// Once Temporal was reached.
+    targets: Option<Targets>,
+}
+
+impl Watched for WatchedTargets<'_> {
+    const THING: &'static str = "target";
+
+    fn command(&self) -> String {
+        "target list".to_owned()
+    }
+
+    async fn read(&mut self) -> Result<Snapshot, Fault> {
+        let targets = match self.targets.take() {
+            Some(targets) => targets,
+            None => targets(&self.arguments.connection, self.settings.clone()).await?,
+        };
+        let list = TargetList { targets: self.targets.insert(targets).list().await? };
+        let entry = |listed: &TargetListed| {
+            let asked = listed.target().to_string();
+            Ok((asked.clone(), Entry { asked, value: json(listed)? }))
+        };
+        let entries = list.targets.iter().map(entry).collect::<Result<_, Fault>>()?;
+        // A target that does not answer is in the list, and says so.
+        let unanswered = BTreeSet::new();
+        Ok(Snapshot { text: list_text(&list.targets), whole: json(&list)?, entries, unanswered })
     }
 }
 

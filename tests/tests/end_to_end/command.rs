@@ -1,5 +1,6 @@
 //! The command `interlock`, run as a person runs it, and the corresponding calls to the gateway.
 
+use std::path::Path;
 use std::process::Output;
 
 use reqwest::{Method, StatusCode};
@@ -34,7 +35,23 @@ pub async fn interlock(scene: &Scene<'_>, arguments: &[&str]) -> Said {
 
 /// The same, with another address of Temporal.
 pub async fn interlock_at(scene: &Scene<'_>, temporal: &str, arguments: &[&str]) -> Said {
-    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_interlock-under-test"));
+    let (mut command, _catalog) = prepared(scene, temporal, Path::new(INTERLOCK), arguments);
+    let said = Said::from(command.output().await.unwrap());
+    eprintln!("$ interlock {}\n{}{}= {}", arguments.join(" "), said.stdout, said.stderr, said.code);
+    said
+}
+
+/// The program `interlock`.
+pub const INTERLOCK: &str = env!("CARGO_BIN_EXE_interlock-under-test");
+
+/// A program with these arguments and those of a scene, not started yet, and the file that it needs while it runs.
+pub fn prepared(
+    scene: &Scene<'_>,
+    temporal: &str,
+    program: &Path,
+    arguments: &[&str],
+) -> (tokio::process::Command, tempfile::NamedTempFile) {
+    let mut command = tokio::process::Command::new(program);
     command.args(arguments).args(["--tenant", scene.tenant.as_str(), "--log-level", "warn"]);
     command.args(["--address", temporal, "--namespace", scene.bed.namespace()]);
     command.envs(scene.bed.environment.iter().cloned());
@@ -42,9 +59,7 @@ pub async fn interlock_at(scene: &Scene<'_>, temporal: &str, arguments: &[&str])
     let catalog = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(catalog.path(), &scene.bed.catalog).unwrap();
     command.arg("--catalog").arg(catalog.path()).env("USER", "night-shift").kill_on_drop(true);
-    let said = Said::from(command.output().await.unwrap());
-    eprintln!("$ interlock {}\n{}{}= {}", arguments.join(" "), said.stdout, said.stderr, said.code);
-    said
+    (command, catalog)
 }
 
 /// The same for a command that must succeed. Returns its data.

@@ -1,5 +1,6 @@
 //! `order list`.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
@@ -7,16 +8,18 @@ use clap::Args;
 use futures_util::StreamExt;
 use interlock_connection::ConnectionFlags;
 use interlock_domain::customer::ListedOrder;
-use interlock_domain::ids::{CustomerId, TargetId};
+use interlock_domain::ids::{CustomerId, TargetId, TenantId};
 use interlock_domain::views::OrderPage;
 use interlock_fault::Fault;
+use interlock_operations::inspection::Inspection;
 use interlock_operations::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter};
 use interlock_settings::Settings;
 
 use crate::cli::age::{age, age_of};
-use crate::cli::output::{Output, OutputFormat, tell};
+use crate::cli::output::{Output, OutputFormat, json, tell};
 use crate::cli::show::{bad_id, inspection};
 use crate::cli::tables::{cell, prose, table, text, waiting_for};
+use crate::cli::watch::{Entry, Snapshot, WatchArguments, Watched, watch};
 
 /// `order list`.
 #[derive(Debug, Args)]
@@ -27,11 +30,13 @@ pub(in crate::cli) struct ListArguments {
     #[arg(long, value_name = "N", default_value_t = LIMIT_DEFAULT, value_parser = limit)]
     limit: usize,
     /// Where to continue: the cursor that the previous page returned
-    #[arg(long, conflicts_with = "all")]
+    #[arg(long, conflicts_with_all = ["all", "watch"])]
     cursor: Option<String>,
     /// Print all pages
     #[arg(long, conflicts_with = "limit")]
     all: bool,
+    #[command(flatten)]
+    watch: WatchArguments,
     #[command(flatten)]
     connection: ConnectionFlags,
 }
@@ -63,6 +68,24 @@ impl FilterArguments {
         states.is_empty() && customer.is_none() && target.is_none() && code.is_none() && !overdue
     }
 
+    /// The filter as flags of the command.
+    fn flags(&self) -> String {
+        let Self { states, customer, target, code, overdue } = self;
+        let states = states.iter().map(|state| ("state", state));
+        let others = [("customer", customer), ("target", target), ("code", code)];
+        let others = others.into_iter().filter_map(|(flag, value)| Some((flag, value.as_ref()?)));
+        let mut flags = String::new();
+        for (flag, value) in states.chain(others) {
+            for part in [" --", flag, " ", value] {
+                flags.push_str(part);
+            }
+        }
+        if *overdue {
+            flags.push_str(" --overdue");
+        }
+        flags
+    }
+
     /// The filter in these arguments.
     ///
     /// # Errors
@@ -90,6 +113,11 @@ fn limit(text: &str) -> Result<usize, String> {
 pub(super) async fn run(arguments: &ListArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let filter = arguments.filter.filter()?;
     let tenant = settings.tenant.clone();
+    if let Some(every) = arguments.watch.every {
+        settings.catalog()?;
+        let orders = WatchedOrders { arguments, filter, tenant, settings, inspection: None };
+        return watch(orders, every, output).await;
+    }
     let inspection = inspection(&arguments.connection, settings).await?;
     let mut whole = OrderPage::default();
     if arguments.all {
@@ -115,14 +143,73 @@ pub(super) async fn run(arguments: &ListArguments, settings: Settings, output: O
     Ok(ExitCode::from(u8::from(!whole.unanswered.is_empty())))
 }
 
+/// The open orders, read again and again.
+struct WatchedOrders<'a> {
+    arguments: &'a ListArguments,
+    filter: OrderFilter,
+    tenant: TenantId,
+    settings: Settings,
+    /// Once Temporal was reached.
+    inspection: Option<Inspection>,
+}
+
+impl Watched for WatchedOrders<'_> {
+    const THING: &'static str = "order";
+
+    fn command(&self) -> String {
+        let all = if self.arguments.all { " --all" } else { "" };
+        format!("order list --tenant {}{}{all}", self.tenant, self.arguments.filter.flags())
+    }
+
+    async fn read(&mut self) -> Result<Snapshot, Fault> {
+        let inspection = match self.inspection.take() {
+            Some(inspection) => inspection,
+            None => inspection(&self.arguments.connection, self.settings.clone()).await?,
+        };
+        let inspection = self.inspection.insert(inspection);
+        let page = if self.arguments.all {
+            let mut whole = OrderPage::default();
+            let mut pages = std::pin::pin!(inspection.all_orders(&self.tenant, &self.filter));
+            while let Some(page) = pages.next().await {
+                let page = page?;
+                whole.orders.extend(page.orders);
+                whole.unanswered.extend(page.unanswered);
+            }
+            whole
+        } else {
+            inspection.orders(&self.tenant, &self.filter, self.arguments.limit, None).await?
+        };
+        snapshot(&page, Utc::now())
+    }
+}
+
+fn snapshot(page: &OrderPage, now: DateTime<Utc>) -> Result<Snapshot, Fault> {
+    let mut text = page_text(page, now);
+    for line in missing_customers(page) {
+        text = format!("{text}\n{line}");
+    }
+    if page.next_cursor.is_some() {
+        text.push_str("\nThere may be more: use --all, or a higher --limit");
+    }
+    let entry = |order: &ListedOrder| {
+        let asked = order.customer_id.to_string();
+        Ok((order.order_id.to_string(), Entry { asked, value: json(order)? }))
+    };
+    let entries = page.orders.iter().map(entry).collect::<Result<_, Fault>>()?;
+    let unanswered: BTreeSet<String> = page.unanswered.iter().map(|missing| missing.customer_id.to_string()).collect();
+    Ok(Snapshot { text, whole: json(page)?, entries, unanswered })
+}
+
+/// The customers whose orders are missing from a page, in a line each.
+fn missing_customers(page: &OrderPage) -> impl Iterator<Item = String> {
+    page.unanswered.iter().map(|missing| {
+        format!("warning: the orders of {} are missing: {} [{}]", missing.customer_id, missing.detail, missing.code)
+    })
+}
+
 /// Reports on stderr what is missing from the data on stdout.
 fn say_what_is_missing(page: &OrderPage, format: OutputFormat) {
-    for missing in &page.unanswered {
-        tell(&format!(
-            "warning: the orders of {} are missing: {} [{}]",
-            missing.customer_id, missing.detail, missing.code
-        ));
-    }
+    missing_customers(page).for_each(|line| tell(&line));
     if let Some(cursor) = page.next_cursor.as_ref().filter(|_| format != OutputFormat::Json) {
         tell(&format!("There may be more: use --all, or --cursor {cursor}"));
     }
@@ -186,6 +273,29 @@ mod tests {
         assert!(shown.contains("the lease of msisdn/1"), "{shown}");
         assert!(shown.contains("2 h 10 min") && shown.contains("1 h ago"), "{shown}");
         assert_eq!(page_text(&OrderPage::default(), now), "no open orders");
+    }
+
+    #[test]
+    fn a_watched_page_says_in_its_text_what_it_does_not_show() {
+        let page = json!({"orders": [], "next_cursor": "c",
+                          "unanswered": [{"customer_id": "A", "code": "no_worker", "detail": "No worker."}]});
+        let page: OrderPage = serde_json::from_value(page).unwrap();
+        let snapshot = snapshot(&page, Utc::now()).unwrap();
+        assert!(snapshot.text.contains("the orders of A are missing: No worker. [no_worker]"), "{}", snapshot.text);
+        assert!(snapshot.text.ends_with("There may be more: use --all, or a higher --limit"), "{}", snapshot.text);
+        assert_eq!(snapshot.unanswered, ["A".to_owned()].into());
+    }
+
+    #[test]
+    fn a_heading_has_the_filter_as_it_was_given() {
+        let filter = FilterArguments {
+            states: vec!["held".to_owned()],
+            target: Some("hss".to_owned()),
+            overdue: true,
+            ..FilterArguments::default()
+        };
+        assert_eq!(filter.flags(), " --state held --target hss --overdue");
+        assert_eq!(FilterArguments::default().flags(), "");
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(super) async fn run(command: &OrderCommand, settings: Settings, output: Outp
     match command {
         OrderCommand::Show(arguments) => show::run(arguments, settings, output).await,
         OrderCommand::Why(arguments) => why::run(arguments, settings, output).await,
-        OrderCommand::List(arguments) => list::run(arguments, settings, output).await,
+        OrderCommand::List(arguments) => Box::pin(list::run(arguments, settings, output)).await,
         OrderCommand::Retry(arguments) => act::run(&OrderAction::Retry, arguments, settings, output).await,
         OrderCommand::Skip(arguments) => act::run(&OrderAction::Skip, arguments, settings, output).await,
         OrderCommand::Amend(arguments) => Box::pin(act::amend(arguments, settings, output)).await,
