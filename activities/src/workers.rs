@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use interlock_workflows::{
-    CustomerEntity, ResourceEntity, ResourceImport, ResourceImportPart, Served, Sweep, TargetEntity, TenantEntity,
-    watch_on_this_thread,
+    ActionLogEntity, CustomerEntity, ResourceEntity, ResourceImport, ResourceImportPart, Served, Sweep, TargetEntity,
+    TenantEntity, watch_on_this_thread,
 };
 use temporalio_client::Client;
 use temporalio_sdk::activities::ActivityImplementer;
@@ -117,6 +117,7 @@ pub fn tenant_ops_worker(
 ) -> Result<Worker, WorkerFault> {
     let options = watched(task_queue, tuning, context)
         .register_workflow::<TenantEntity>()?
+        .register_workflow::<ActionLogEntity>()?
         .register_activities(upkeep)
         .register_workflow::<ResourceImport>()?
         .register_workflow::<ResourceImportPart>()?

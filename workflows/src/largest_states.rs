@@ -3,6 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use interlock_domain::action_log::{
+    ActionLog, ActionNote, ActionObject, ActionSubject, LOGGED_ACTIONS_MAX, LogAnswer, LogRequest, LoggedWords,
+    PROPOSAL_BYTES_MAX, PROPOSALS_OPEN_MAX, ProposedAction,
+};
 use interlock_domain::catalog::Catalog;
 use interlock_domain::customer::{Admission, AdmissionAnswer, Admitted, Customer, Effect, Input};
 use interlock_domain::event::Event;
@@ -394,4 +398,34 @@ fn a_target_entity_with_all_that_it_remembers_can_travel() {
     let view = target.view();
     assert_eq!((view.history.len(), view.breakers.len()), (TARGET_HISTORY_MAX, OPEN_BREAKERS_MAX));
     fits("a target entity", &target);
+}
+
+#[test]
+fn a_log_of_actions_with_all_that_it_keeps_can_travel() {
+    let mut noise = Noise(6);
+    let mut log = ActionLog::default();
+    let mut words = |reason: usize| LoggedWords {
+        action_id: noise.text(36),
+        actor: noise.text(40),
+        reason: noise.text(reason),
+        ticket: Some(noise.text(20)),
+    };
+    let subject = |id: String| ActionSubject { on: ActionObject::Order.into(), id, action: "release_first".to_owned() };
+    // First as many as may be kept, then as large as they may be together.
+    for reason in [250, 1_000] {
+        for _ in 0..2 * LOGGED_ACTIONS_MAX {
+            let note = ActionNote { subject: subject("A~1".to_owned()), words: words(reason), outcome: None };
+            log.note(NOW, note);
+        }
+        fits("a log of actions", &log);
+    }
+    for number in 0..PROPOSALS_OPEN_MAX {
+        let content = Value::from("x".repeat(PROPOSAL_BYTES_MAX - 2));
+        let subject = subject(format!("A~{number}"));
+        let proposed = ProposedAction { subject, words: words(1_000), content, within_ms: 1_000 };
+        assert!(matches!(log.act(NOW, LogRequest::Propose(proposed)), LogAnswer::Proposed { .. }));
+    }
+    let bytes = serde_json::to_vec(&log).unwrap().len();
+    assert!(bytes <= PAYLOAD_BYTES_MAX / 2, "{bytes} bytes, not compressed");
+    fits("a log of actions with proposals", &log);
 }

@@ -5,6 +5,7 @@
 //! `clippy.toml` next to this crate's `Cargo.toml` has the rules for replayable code, as far as a tool can check them.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod action_log;
 pub mod activity_options;
 mod customer_entity;
 pub mod customer_messages;
@@ -31,6 +32,7 @@ mod unanswered;
 mod watched;
 mod witness;
 
+pub use action_log::ActionLogEntity;
 pub use customer_entity::CustomerEntity;
 pub use definitions::{
     AdmitActivity, AdmitRecordedActivity, AnnounceActivity, DeliverActivity, ImportPartActivity, Importing, LeasesSeen,
@@ -64,6 +66,12 @@ pub mod names {
     pub const TARGET_ENTITY: &str = "TargetEntity";
     /// Workflow type of a tenant.
     pub const TENANT_ENTITY: &str = "TenantEntity";
+    /// Workflow type of a log of persons' actions.
+    pub const ACTION_LOG: &str = "ActionLogEntity";
+    /// Signal to a log of actions: an [`ActionNote`](interlock_domain::action_log::ActionNote).
+    pub const NOTE: &str = "note";
+    /// Query to a log of actions: those that an [`ActionFilter`](interlock_domain::action_log::ActionFilter) selects.
+    pub const ACTIONS: &str = "actions";
     /// Memo of a tenant: whether its new events are rejected.
     pub const MEMO_REFUSES_EVENTS: &str = "interlock_closed";
     /// Signal of a customer: a person has a subscription's receiver told again how orders ended.

@@ -64,7 +64,7 @@ impl Served {
                 ],
             ),
             Self::TenantOps => (
-                &[names::TENANT_ENTITY, names::RESOURCE_IMPORT, names::RESOURCE_IMPORT_PART],
+                &[names::TENANT_ENTITY, names::ACTION_LOG, names::RESOURCE_IMPORT, names::RESOURCE_IMPORT_PART],
                 vec![TenantUpkeep::tenant_step.name(), Importing::import_part.name()],
             ),
             Self::Target => (

@@ -101,7 +101,13 @@ impl NamespaceReader {
     }
 
     fn query(&self) -> String {
-        let types = [names::CUSTOMER_ENTITY, names::RESOURCE_ENTITY, names::TARGET_ENTITY, names::TENANT_ENTITY];
+        let types = [
+            names::CUSTOMER_ENTITY,
+            names::RESOURCE_ENTITY,
+            names::TARGET_ENTITY,
+            names::TENANT_ENTITY,
+            names::ACTION_LOG,
+        ];
         let types = types.map(|name| format!("'{name}'")).join(", ");
         let since =
             self.since.as_ref().map(|since| format!(" AND (CloseTime >= '{since}' OR ExecutionStatus = 'Running')"));

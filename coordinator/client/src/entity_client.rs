@@ -72,6 +72,14 @@ impl EntityClient {
         EntityHandle { route: self.routing.tenant_entity(tenant), start }
     }
 
+    /// The log of a tenant's actions; of those on targets, if no tenant is named.
+    pub fn action_log(&self, tenant: Option<&TenantId>) -> EntityHandle {
+        let prefix = self.routing.settings().prefix.as_str();
+        let scope = tenant.map_or(prefix, TenantId::as_str).to_owned();
+        let start = StartArgument { tenant_id: scope, entity_id: "actions".to_owned() };
+        EntityHandle { route: self.routing.action_log(tenant), start }
+    }
+
     /// The entity of a target.
     pub fn target(&self, target: &TargetId) -> EntityHandle {
         let scope = self.routing.settings().prefix.as_str().to_owned();

@@ -60,7 +60,7 @@ if (bulk) {
       const result = box.closest("tr").querySelector("[data-result]");
       const body = new URLSearchParams({
         form_token: bulk.elements.form_token.value, action: bulk.elements.action.value, reason: bulk.elements.reason.value,
-        action_id: `console-${freshId()}`,
+        action_id: `console-${freshId()}`, ticket: bulk.elements.ticket.value,
       });
       try {
         const to = box.dataset.action + (isPreview ? "?preview=true" : "");

@@ -58,10 +58,11 @@ impl Form {
         Err(refused(403, ErrorCode::BadAction, "The form belongs to another session. Load the page again."))
     }
 
-    /// The body of an action: its id, its name and its reason.
+    /// The body of an action: its id, its name, its reason, and its ticket if it has one.
     pub(crate) fn action(&self) -> Map<String, Value> {
-        let words = ["action_id", "action", "reason"];
-        words.into_iter().map(|name| (name.to_owned(), json!(self.get(name)))).collect()
+        let ticket = Some("ticket").filter(|name| !self.get(name).is_empty());
+        let words = ["action_id", "action", "reason"].into_iter().chain(ticket);
+        words.map(|name| (name.to_owned(), json!(self.get(name)))).collect()
     }
 
     /// The fields of an event that the person filled in, each as its schema says: text, number, truth value or JSON.

@@ -102,6 +102,8 @@ pub fn router(parts: ConsoleParts) -> Router {
         .route("/console/assets/{name}", get(assets::serve))
         .route("/console/{tenant}/now", get(pages::now::show))
         .route("/console/{tenant}/find", get(pages::find::show))
+        .route("/console/{tenant}/actions", get(pages::actions::show))
+        .route("/console/{tenant}/actions/{entry}/confirmation", post(pages::actions::confirm))
         .route("/console/{tenant}/orders", get(pages::orders::show))
         .route("/console/{tenant}/orders/{order}", get(pages::order::show))
         .route("/console/{tenant}/orders/{order}/actions", post(pages::order::act))

@@ -116,6 +116,7 @@ impl Visit {
             nav aria-label="Pages" {
                 a href=(self.link(&["now"])) { "Now" }
                 a href=(self.link(&["orders"])) { "Orders" }
+                a href=(self.link(&["actions"])) { "Who did what" }
             }
             form.find role="search" action=(self.link(&["find"])) {
                 label for="find" { "Find" }

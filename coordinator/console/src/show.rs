@@ -61,6 +61,7 @@ pub(crate) fn action_words(visit: &Visit, action: &str) -> Markup {
         input type="hidden" name="action" value=(action);
         input type="hidden" name="action_id" value=(id);
         label { "Reason" input name="reason" required maxlength="500" autocomplete="off"; }
+        label { "Ticket" input name="ticket" maxlength="100" size="12" autocomplete="off"; }
     }
 }
 

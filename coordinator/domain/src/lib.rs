@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod action_log;
 pub mod action_mark;
 pub mod action_words;
 pub mod attempt;

@@ -5,7 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::action_mark::ON_BEHALF_OF;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::{OrderId, ResourceId, TenantId};
+use interlock_domain::ids::{OrderId, ResourceId, ResourceKind, TenantId};
 use interlock_domain::views::{ActionForecast, ActionTaken, ForceTaken};
 use interlock_http_service::{Problem, UnreadBody};
 use interlock_operations::actions::{ActionError, ActionWords, ForceRequest, OrderAction, OrderRequest};
@@ -32,6 +32,9 @@ pub(super) struct OrderActionBody {
     /// Person on whose behalf the bearer of the token acts.
     #[serde(default)]
     actor: Option<String>,
+    /// Ticket of another system that the action belongs to, at most 100 bytes; kept in the log of actions.
+    #[serde(default)]
+    ticket: Option<String>,
     /// For `amend`: the fields of the event's data to correct, each in the form that a producer would send.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
@@ -51,6 +54,9 @@ pub(super) struct ResourceActionBody {
     /// Person on whose behalf the bearer of the token acts.
     #[serde(default)]
     actor: Option<String>,
+    /// Ticket of another system that the action belongs to, at most 100 bytes; kept in the log of actions.
+    #[serde(default)]
+    ticket: Option<String>,
     /// Whether to release it even if the target has it registered to the holder, or cannot tell; this is marked in the
     /// history.
     #[serde(default)]
@@ -116,7 +122,7 @@ pub(super) async fn on_order(
     let is_preview = preview(&gateway, &tenant, query.as_deref())?;
     let order_id: OrderId = order_id.parse().map_err(|error| Problem::bad_id("order", &error))?;
     let body: OrderActionBody = request::action(&headers, body).await?;
-    let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
+    let words = words(&gateway, &headers, body.action_id, body.actor, body.reason, body.ticket)?;
     let action = OrderAction::of_name(&body.action, body.data).map_err(problem)?;
     let request = OrderRequest { order_id, action, words };
     Ok(Json(if is_preview {
@@ -171,16 +177,12 @@ pub(super) async fn on_resource(
     let kind = kind.parse().map_err(|error| Problem::bad_id("kind", &error))?;
     let resource = ResourceId::new(kind, &id).map_err(|error| Problem::bad_id("resource", &error))?;
     let body: ResourceActionBody = request::action(&headers, body).await?;
-    let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
+    let words = words(&gateway, &headers, body.action_id, body.actor, body.reason, body.ticket)?;
     if body.action != "force_release" {
         let detail = format!("The action '{}' is unknown for resources; the actions are: force_release.", body.action);
         return Err(Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadAction, detail));
     }
-    // What tenants share also belongs to other tenants.
-    let own_only = gateway
-        .inspection
-        .shared_realm(&tenant, resource.kind())
-        .is_some_and(|realm| !gateway.access.may_over_realm(&headers, &realm, Need::Operate));
+    let own_only = own_only(&gateway, &headers, &tenant, resource.kind());
     let request = ForceRequest { resource, even_if_registered: body.even_if_registered, own_only, words };
     if is_preview {
         let forecast = Box::pin(gateway.actions.preview_force_release(&tenant, &request)).await;
@@ -191,29 +193,41 @@ pub(super) async fn on_resource(
     Ok(Json(Acted::Done(taken)))
 }
 
-fn allowed(gateway: &Gateway, headers: &HeaderMap, tenant: &str) -> Result<TenantId, Problem> {
+pub(super) fn allowed(gateway: &Gateway, headers: &HeaderMap, tenant: &str) -> Result<TenantId, Problem> {
     let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
     gateway.access.check(headers, &tenant, Need::Operate)?;
     gateway.counted(&tenant, Counted::Actions, 1)?;
     Ok(tenant)
 }
 
-/// The actor, and the reason. The actor is the caller; the name in the body only says on whose behalf.
+/// The actor, the reason and the ticket. The actor is the caller; the name in the body only says on whose behalf.
 pub(super) fn words(
     gateway: &Gateway,
     headers: &HeaderMap,
     action_id: String,
     actor: Option<String>,
     reason: String,
+    ticket: Option<String>,
 ) -> Result<ActionWords, Problem> {
-    let caller = gateway.access.caller(headers);
-    let actor = match actor {
-        Some(name) if name != caller => format!("{caller}{ON_BEHALF_OF}{name}"),
-        _ => caller,
-    };
-    let words = ActionWords { action_id, actor, reason };
+    let actor = actor_of(gateway, headers, actor);
+    let words = ActionWords { action_id, actor, reason, ticket, confirmed_by: None };
     words.check().map_err(problem)?;
     Ok(words)
+}
+
+/// The caller, and on whose behalf it acts.
+pub(super) fn actor_of(gateway: &Gateway, headers: &HeaderMap, named: Option<String>) -> String {
+    let caller = gateway.access.caller(headers);
+    match named {
+        Some(name) if name != caller => format!("{caller}{ON_BEHALF_OF}{name}"),
+        _ => caller,
+    }
+}
+
+/// Whether the caller has a right over the tenant's own leases of this kind only: what tenants share also belongs to other tenants.
+pub(super) fn own_only(gateway: &Gateway, headers: &HeaderMap, tenant: &TenantId, kind: &ResourceKind) -> bool {
+    let realm = gateway.inspection.shared_realm(tenant, kind);
+    realm.is_some_and(|realm| !gateway.access.may_over_realm(headers, &realm, Need::Operate))
 }
 
 impl IntoProblem for ActionError {
@@ -237,7 +251,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::AmendNothing
         | ErrorCode::AmendUnknownField
         | ErrorCode::AmendIncomplete => StatusCode::BAD_REQUEST,
-        ErrorCode::OrderUnknown | ErrorCode::SubscriptionUnknown => StatusCode::NOT_FOUND,
+        ErrorCode::OrderUnknown | ErrorCode::SubscriptionUnknown | ErrorCode::ProposalUnknown => StatusCode::NOT_FOUND,
         _ => StatusCode::CONFLICT,
     }
 }

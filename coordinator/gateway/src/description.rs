@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use interlock_domain::action_log::TICKET_BYTES_MAX;
 use interlock_domain::action_words::REASON_BYTES_MAX;
 use interlock_domain::event::ATTRIBUTE_BYTES_MAX;
 use interlock_domain::ids::{PART_BYTES_MAX, TENANT_BYTES_MAX};
@@ -159,6 +160,7 @@ fn of_parameter(path: &str, name: &str) -> Option<Value> {
             let states = ["acknowledged", "pending", "inProgress", "held"];
             json!({"type": "array", "minItems": 1, "items": {"type": "string", "enum": states}})
         }
+        "entry" => json!({"type": "string", "pattern": "^(targets-)?[0-9]{1,20}$"}),
         "limit" => json!({"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": 100}),
         _ => return None,
     })
@@ -178,7 +180,7 @@ fn part(bytes_max: usize, forbidden: &str) -> Value {
 }
 
 /// What the bodies of actions have to satisfy beyond their types.
-fn of_bodies() -> [(&'static str, Value); 5] {
+fn of_bodies() -> [(&'static str, Value); 6] {
     // The limits are of bytes: a text of as many characters may still be too long.
     let words = |actions: &[&str]| {
         let (control, plain) = ("\\x00-\\x1f\\x7f-\\x9f", "[^\\s\\x00-\\x1f\\x7f-\\x9f]");
@@ -188,6 +190,7 @@ fn of_bodies() -> [(&'static str, Value); 5] {
             "action_id": {"minLength": 1, "maxLength": ACTION_ID_BYTES_MAX, "pattern": id},
             "reason": {"minLength": 1, "maxLength": REASON_BYTES_MAX, "pattern": "\\S"},
             "actor": {"minLength": 1, "pattern": "\\S"},
+            "ticket": {"minLength": 1, "maxLength": TICKET_BYTES_MAX, "pattern": id},
         }})
     };
     let only = |action: &str, field: &str, otherwise: Value| {
@@ -223,6 +226,7 @@ fn of_bodies() -> [(&'static str, Value); 5] {
     [
         ("OrderActionBody", with(words(&["retry", "skip", "amend", "cancel", "release_first"]), vec![amends])),
         ("ResourceActionBody", words(&["force_release"])),
+        ("ConfirmationBody", json!({"properties": {"actor": {"minLength": 1, "pattern": "\\S"}}})),
         ("TargetActionBody", of_target),
         ("TenantActionBody", of_tenant),
         ("SubscriptionBody", subscription),

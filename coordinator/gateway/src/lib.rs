@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod access;
+mod action_log;
 mod actions;
 mod admitted;
 pub mod bodies;
@@ -49,6 +50,7 @@ use interlock_observability::health::{self, About, Readiness, ShownMetrics};
 use interlock_observability::metrics::Metrics;
 use interlock_operations::actions::Actions;
 use interlock_operations::callbacks::Callbacks;
+use interlock_operations::confirmations::Confirmations;
 use interlock_operations::ingest::Ingest;
 use interlock_operations::inspection::Inspection;
 use interlock_operations::subscriptions::Subscriptions;
@@ -98,6 +100,7 @@ struct Parts {
     access: Arc<Access>,
     throttle: Arc<Throttle>,
     calls: Arc<CallsUnderWay>,
+    confirmations: Confirmations,
     callbacks: Callbacks,
     callback_places: Arc<Semaphore>,
     batch_events_max: NonZeroU32,
@@ -183,6 +186,7 @@ impl Listening {
             actions: Actions::new(installation.clone()),
             targets: Targets::new(installation.clone()),
             tenants: Tenants::new(installation.clone()),
+            confirmations: Confirmations::new(installation),
             subscriptions: Subscriptions::new(installation.clone()),
             access: Arc::new(access),
             throttle: Arc::new(Throttle::new(settings)),
@@ -236,7 +240,8 @@ fn described_calls() -> OpenApiRouter<Gateway> {
         .routes(routes!(targets::show))
         .routes(routes!(targets::act))
         .routes(routes!(tenants::show))
-        .routes(routes!(tenants::act))
+        .routes(routes!(tenants::act, action_log::list))
+        .routes(routes!(action_log::confirm))
         .routes(routes!(subscriptions::list, subscriptions::add))
         .routes(routes!(subscriptions::show, subscriptions::remove))
 }
@@ -320,6 +325,8 @@ mod tests {
             "/v1/tenants/{tenant}/orders/{order_id}",
             "/v1/tenants/{tenant}/orders/{order_id}/why",
             "/v1/tenants/{tenant}/orders/{order_id}/actions",
+            "/v1/tenants/{tenant}/actions",
+            "/v1/tenants/{tenant}/actions/{entry}/confirmation",
             "/v1/targets",
             "/v1/targets/{name}",
             "/v1/targets/{name}/actions",

@@ -172,7 +172,7 @@ fn acts(gateway: &Gateway, headers: &HeaderMap, tenant: &str) -> Result<TenantId
 
 fn words(gateway: &Gateway, headers: &HeaderMap, reason: &str) -> ActionWords {
     let (action_id, actor) = (Uuid::new_v4().to_string(), gateway.access.caller(headers));
-    ActionWords { action_id, actor, reason: reason.to_owned() }
+    ActionWords { action_id, actor, reason: reason.to_owned(), ticket: None, confirmed_by: None }
 }
 
 fn wanted(body: SubscriptionBody) -> Result<NewSubscription, Problem> {

@@ -35,6 +35,9 @@ pub(super) struct TargetActionBody {
     /// Person on whose behalf the bearer of the token acts.
     #[serde(default)]
     actor: Option<String>,
+    /// Ticket of another system that the action belongs to, at most 100 bytes; kept in the log of actions.
+    #[serde(default)]
+    ticket: Option<String>,
     /// For `pause`: end of the pause, RFC 3339; if missing, until the target is resumed.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -127,7 +130,7 @@ pub(super) async fn act(
     let is_preview = preview(&gateway, &home, query.as_deref())?;
     let body: TargetActionBody = request::action(&headers, body).await?;
     let kind = kind(&body)?;
-    let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
+    let words = words(&gateway, &headers, body.action_id, body.actor, body.reason, body.ticket)?;
     Ok(Json(if is_preview {
         Acted::Foreseen(Box::new(gateway.targets.preview(&target, kind, words).await.map_err(problem)?))
     } else {

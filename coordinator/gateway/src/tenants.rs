@@ -30,6 +30,9 @@ pub(super) struct TenantActionBody {
     /// Person on whose behalf the bearer of the token acts.
     #[serde(default)]
     actor: Option<String>,
+    /// Ticket of another system that the action belongs to, at most 100 bytes; kept in the log of actions.
+    #[serde(default)]
+    ticket: Option<String>,
     /// For `offboard`: whether new events are rejected before the open orders have ended.
     #[serde(default)]
     at_once: bool,
@@ -90,7 +93,7 @@ pub(super) async fn act(
     gateway.counted(&tenant, Counted::Actions, 1)?;
     let body: TenantActionBody = request::action(&headers, body).await?;
     let kind = kind(&body)?;
-    let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
+    let words = words(&gateway, &headers, body.action_id, body.actor, body.reason, body.ticket)?;
     Ok(Json(gateway.tenants.act(&tenant, kind, words).await.map_err(problem)?))
 }
 

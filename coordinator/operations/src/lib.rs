@@ -7,6 +7,7 @@
 pub mod actions;
 pub mod bootstrap;
 pub mod callbacks;
+pub mod confirmations;
 pub mod doctor;
 pub mod import;
 pub mod ingest;

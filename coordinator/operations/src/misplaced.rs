@@ -7,8 +7,8 @@ use interlock_client::{RunInfo, ServerError, runs, visibility};
 use interlock_connection::{Installation, record};
 use interlock_domain::ids::Timestamp;
 use interlock_domain::routing::{
-    CUSTOMER_WORKFLOW_TYPE, EntityRoute, IMPORT_WORKFLOW_TYPE, Misplacement, QueueKind, RESOURCE_WORKFLOW_TYPE,
-    Routing, TARGET_WORKFLOW_TYPE, TENANT_WORKFLOW_TYPE,
+    ACTION_LOG_WORKFLOW_TYPE, CUSTOMER_WORKFLOW_TYPE, EntityRoute, IMPORT_WORKFLOW_TYPE, Misplacement, QueueKind,
+    RESOURCE_WORKFLOW_TYPE, Routing, TARGET_WORKFLOW_TYPE, TENANT_WORKFLOW_TYPE,
 };
 use interlock_domain::sweep::MisplacedRun;
 use interlock_fault::Fault;
@@ -92,6 +92,7 @@ fn question(routing: &Routing, marked: bool) -> String {
         RESOURCE_WORKFLOW_TYPE,
         TARGET_WORKFLOW_TYPE,
         TENANT_WORKFLOW_TYPE,
+        ACTION_LOG_WORKFLOW_TYPE,
         IMPORT_WORKFLOW_TYPE,
         names::RESOURCE_IMPORT_PART,
         names::SWEEP,

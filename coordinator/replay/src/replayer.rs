@@ -6,8 +6,8 @@ use std::sync::mpsc;
 use std::thread;
 
 use interlock_workflows::{
-    CustomerEntity, ResourceEntity, ResourceImport, ResourceImportPart, Sweep, TargetEntity, TenantEntity, Witness,
-    witness_on_this_thread,
+    ActionLogEntity, CustomerEntity, ResourceEntity, ResourceImport, ResourceImportPart, Sweep, TargetEntity,
+    TenantEntity, Witness, witness_on_this_thread,
 };
 use temporalio_client::WorkflowHistory;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
@@ -125,6 +125,7 @@ fn replayer() -> Result<WorkflowReplayer, String> {
         .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<ResourceEntity>)
         .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<TargetEntity>)
         .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<TenantEntity>)
+        .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<ActionLogEntity>)
         .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<Sweep>)
         .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<ResourceImport>)
         .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<ResourceImportPart>)

@@ -11,7 +11,7 @@ use interlock_domain::target_entity::Rate;
 use interlock_fault::Fault;
 use url::Url;
 
-use super::{Settings, secrets};
+use super::{SecondPersonSettings, Settings, secrets};
 
 /// The server rejects signals from 10,000 in one run; this leaves some room for signals in flight.
 const SIGNALS_MAX: u32 = 9_000;
@@ -56,6 +56,9 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
     check_limits(&settings.limits)?;
     if let Some((key, reason)) = settings.workers.fault() {
         return Err(invalid(&key, reason));
+    }
+    if !(SecondPersonSettings::WITHIN_MIN..=SecondPersonSettings::WITHIN_MAX).contains(&settings.second_person.within) {
+        return Err(invalid("second_person.within", "must be from 1 second to 7 days"));
     }
     if settings.sweep.interval < Duration::from_secs(1) {
         return Err(invalid("sweep.interval", "is less than 1 second"));

@@ -42,7 +42,7 @@ pub use reference::reference_page;
 pub use sources::{CONFIG_FILE_DEFAULT, SettingsSources};
 pub use tables::{
     AlertSettings, BrokerSettings, CallbackSettings, ConsoleSettings, GatewayRole, GatewaySettings, GatewayToken,
-    LogFormat, LogSettings, SubscriptionSettings, SweepSettings, TargetRight,
+    LogFormat, LogSettings, SecondPersonSettings, SubscriptionSettings, SweepSettings, TargetRight,
 };
 pub use variables::{VARIABLES, Variable};
 pub use workers::{
@@ -94,6 +94,8 @@ pub struct Settings {
     pub callbacks: Option<CallbackSettings>,
     /// For the subscriptions that tenants make themselves.
     pub subscriptions: SubscriptionSettings,
+    /// Which actions need a second person.
+    pub second_person: SecondPersonSettings,
     /// The tenants that take events of ESPF and NSPS, and how.
     pub espf: BTreeMap<TenantId, EspfSettings>,
     /// The tenants by name. A tenant without an entry has the plan `free` and the namespace of the connection.

@@ -139,6 +139,12 @@ keys = [{ file = "/run/secrets/interlock/callbacks" }]   # at least 32 bytes eac
 keys = [{ file = "/run/secrets/interlock/subscriptions" }]   # at least 32 bytes each: the signing keys of receivers are made from them
 allowed_networks = ["10.20.0.0/16"]   # where receivers may be, besides the public internet; default: none
 
+[second_person]             # the four-eyes rule: coordinator/docs/who-did-what.md
+actions = ["cancel", "skip", "force_release"]   # that another person must confirm; default: none
+within = "1h"               # how long they wait for that person, 1 second to 7 days; the default
+[second_person.tenants]     # the actions of single tenants, instead of those above
+blue = ["force_release"]
+
 [broker]                    # 'interlock ingest': coordinator/docs/brokers.md; everything else is in its flags
 password = { file = "/run/secrets/interlock/kafka" }   # of the user that --user names
 # token = { file = "/run/secrets/interlock/nats" }     # NATS

@@ -1,11 +1,13 @@
 //! The tables of `interlock.toml`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use interlock_adapters::{AddressRule, Secret, receiver_key};
+use interlock_domain::action_log::{GuardedAction, SecondPersonRule};
 use interlock_domain::callback::{CallbackKeys, CallbackUrls};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{RealmId, SubscriptionId, TargetId, TenantId};
@@ -239,6 +241,40 @@ impl CallbackSettings {
     /// As [`CallbackSettings::read_keys`].
     pub fn urls(&self) -> Result<CallbackUrls, Fault> {
         Ok(CallbackUrls::new(self.url.as_str(), self.read_keys()?))
+    }
+}
+
+/// The default time in which a second person confirms: a shift has a break in it.
+const SECOND_PERSON_WITHIN: Duration = Duration::from_hours(1);
+
+/// `[second_person]`: the actions that two persons take together.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SecondPersonSettings {
+    /// The actions that another person must confirm: on targets, and of all tenants that are not named in `tenants`.
+    pub actions: BTreeSet<GuardedAction>,
+    /// How long an action waits for that person.
+    #[serde(deserialize_with = "interlock_adapters::duration::deserialize")]
+    pub within: Duration,
+    /// The actions of single tenants, instead of `actions`.
+    pub tenants: BTreeMap<TenantId, BTreeSet<GuardedAction>>,
+}
+
+impl Default for SecondPersonSettings {
+    fn default() -> Self {
+        Self { actions: BTreeSet::new(), within: SECOND_PERSON_WITHIN, tenants: BTreeMap::new() }
+    }
+}
+
+impl SecondPersonSettings {
+    /// The longest time that an action may wait: a week.
+    pub const WITHIN_MAX: Duration = Duration::from_hours(7 * 24);
+    /// The shortest.
+    pub const WITHIN_MIN: Duration = Duration::from_secs(1);
+
+    /// The rule that these settings make.
+    pub fn rule(&self) -> SecondPersonRule {
+        SecondPersonRule { actions: self.actions.clone(), tenants: self.tenants.clone() }
     }
 }
 

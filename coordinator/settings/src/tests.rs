@@ -127,6 +127,26 @@ fn values_out_of_range_are_refused_at_the_edge() {
 }
 
 #[test]
+fn a_second_person_has_from_a_second_to_a_week_and_only_actions_that_exist() {
+    let load = |text: &str| {
+        let (_directory, sources) = file(&format!("[second_person]\n{text}\n"));
+        Settings::load(&sources)
+    };
+    for within in ["1s", "7d"] {
+        let settings = load(&format!("actions = [\"cancel\"]\nwithin = \"{within}\"")).unwrap();
+        assert!(settings.second_person.rule().needs(None, "cancel"), "{within}");
+    }
+    for within in ["999ms", "7d 1s"] {
+        let fault = load(&format!("within = \"{within}\"")).unwrap_err();
+        assert!(fault.message.contains("second_person.within"), "{fault}");
+    }
+    let fault = load("actions = [\"cancle\"]").unwrap_err();
+    assert!(fault.message.contains("cancle") && fault.message.contains("force_release"), "{fault}");
+    let settings = load("actions = [\"cancel\"]\n[second_person.tenants]\nblue = []").unwrap();
+    assert!(!settings.second_person.rule().needs(Some(&"blue".parse().unwrap()), "cancel"));
+}
+
+#[test]
 fn without_tokens_the_gateway_listens_on_loopback_only() {
     let fault = Settings::load(&environment("INTERLOCK_GATEWAY_LISTEN", "0.0.0.0:8088")).unwrap_err();
     assert_eq!(fault.code, "gateway_without_tokens");

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use interlock_observability::telemetry::Color;
 use interlock_settings::LogFormat;
 
+use super::action::ActionCommand;
 use super::audit::AuditCommand;
 use super::bootstrap::BootstrapCommand;
 use super::codec_server::CodecServerCommand;
@@ -121,6 +122,9 @@ pub(super) enum Command {
     /// List, show and explain orders, and act on them
     #[command(subcommand)]
     Order(OrderCommand),
+    /// List who did what, and why
+    #[command(subcommand)]
+    Action(ActionCommand),
     /// Show targets, and act on them
     #[command(subcommand)]
     Target(TargetCommand),

@@ -27,7 +27,7 @@ pub(super) enum CustomerCommand {
 pub(super) async fn run(command: &CustomerCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     match command {
         CustomerCommand::Show(arguments) => show(arguments, settings, output).await,
-        CustomerCommand::Recover(arguments) => recover::run(arguments, settings, output).await,
+        CustomerCommand::Recover(arguments) => Box::pin(recover::run(arguments, settings, output)).await,
     }
 }
 

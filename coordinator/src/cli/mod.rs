@@ -1,6 +1,7 @@
 //! The command line: `interlock NOUN VERB`. Data on stdout, everything else on stderr; exit code 0 for success, 1 for failure, 2 for
 //! wrong use.
 
+mod action;
 mod age;
 mod arguments;
 mod audit;
@@ -170,6 +171,7 @@ async fn carry_out(command: Command, settings: Settings, output: Output, color: 
         Command::Tenant(command) => Box::pin(tenant::run(&command, settings, output)).await,
         Command::Subscription(command) => Box::pin(subscription::run(&command, settings, output)).await,
         Command::Order(command) => Box::pin(order::run(&command, settings, output)).await,
+        Command::Action(command) => Box::pin(action::run(&command, settings, output)).await,
     }
 }
 

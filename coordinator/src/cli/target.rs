@@ -93,7 +93,7 @@ fn rate(raw: &str) -> Result<PersonsRate, String> {
 /// Runs `target …`.
 pub(super) async fn run(command: &TargetCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     match command {
-        TargetCommand::List(arguments) => list(arguments, settings, output).await,
+        TargetCommand::List(arguments) => Box::pin(list(arguments, settings, output)).await,
         TargetCommand::Show(arguments) => {
             let target = read(&arguments.id)?;
             let view = targets(&arguments.connection, settings).await?.show(&target).await?;

@@ -210,5 +210,7 @@ fn words() -> ActionWords {
         action_id: Uuid::new_v4().to_string(),
         actor: "battery".to_owned(),
         reason: "the battery's person on shift".to_owned(),
+        ticket: None,
+        confirmed_by: None,
     }
 }

@@ -1,6 +1,7 @@
 //! The web console, as a browser without script sees it: pages, forms, cookies.
 
 use interlock_adapters::sandbox::Seed;
+use interlock_domain::action_log::GuardedAction;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::OrderId;
 use interlock_domain::routing::TenantSettings;
@@ -30,6 +31,7 @@ fn tokens(settings: &mut Settings) {
     settings.console.temporal_ui = Some("http://temporal.example/ui/".parse().unwrap());
     settings.gateway.tokens = vec![
         token("ann", GatewayRole::Operate, TENANT),
+        token("bob", GatewayRole::Operate, TENANT),
         token("ray", GatewayRole::Read, TENANT),
         token("sue", GatewayRole::Submit, TENANT),
         token("gus", GatewayRole::Operate, "green"),
@@ -113,6 +115,20 @@ async fn loaded(request: RequestBuilder) -> Loaded {
     Loaded { status: answer.status(), to, text: answer.text().await.unwrap() }
 }
 
+/// Order, number and customer say what happened.
+async fn its_end_is_shown(ann: &Browser, order: &str, number: &str, customer: &Customer) {
+    let shown = ann.load(order).await.text;
+    for said in ["completed", "By ann", "the SIM is provisioned now"] {
+        assert!(shown.contains(said), "{said}: {shown}");
+    }
+    let shown = ann.load(&format!("/console/blue/resources/msisdn/{number}")).await.text;
+    assert!(shown.contains(&customer.id) && shown.contains("granted"), "{shown}");
+    let shown = ann.load(&format!("/console/blue/customers/{}", customer.id)).await.text;
+    assert!(shown.contains(number) && shown.contains("No order is open"), "{shown}");
+    let workflow = format!("/workflows/{TENANT}%2Fcustomer%2F{}\"", customer.id.replace('%', "%25"));
+    assert!(shown.contains("http://temporal.example/ui/namespaces/") && shown.contains(&workflow), "{shown}");
+}
+
 #[test]
 fn a_person_finds_a_held_order_sees_why_acts_and_it_completes() {
     run(async {
@@ -173,17 +189,7 @@ fn a_person_finds_a_held_order_sees_why_acts_and_it_completes() {
             assert_eq!((done.status, done.to.as_str()), (StatusCode::SEE_OTHER, page.as_str()), "{}", done.text);
             scene.completed(std::slice::from_ref(&order)).await;
 
-            let shown = ann.load(&plain).await.text;
-            for said in ["completed", "By ann", "the SIM is provisioned now"] {
-                assert!(shown.contains(said), "{said}: {shown}");
-            }
-            let shown = ann.load(&format!("/console/blue/resources/msisdn/{wanted}")).await.text;
-            assert!(shown.contains(&customer.id) && shown.contains("granted"), "{shown}");
-            let shown = ann.load(&format!("/console/blue/customers/{}", customer.id)).await.text;
-            assert!(shown.contains(&wanted) && shown.contains("No order is open"), "{shown}");
-            let workflow = format!("/workflows/{TENANT}%2Fcustomer%2F{}\"", customer.id.replace('%', "%25"));
-            assert!(shown.contains("http://temporal.example/ui/namespaces/") && shown.contains(&workflow), "{shown}");
-
+            its_end_is_shown(&ann, &plain, &wanted, &customer).await;
             is_amended(&scene, &ann, &customer).await;
         }
         bed.stop().await;
@@ -237,6 +243,47 @@ fn a_target_is_paused_and_resumed_in_the_console() {
                 ann.load(page).await.text.contains("data-state=\"closed\"").then_some(())
             })
             .await;
+        }
+        bed.stop().await;
+    });
+}
+
+fn with_second_person(settings: &mut Settings) {
+    tokens(settings);
+    settings.second_person.actions = [GuardedAction::Pause].into();
+}
+
+#[test]
+fn the_console_shows_who_did_what_and_a_second_person_confirms_there() {
+    run(async {
+        let tenants = vec![(TENANT, TenantSettings::default()), ("green", TenantSettings::default())];
+        let wanted = Wanted { tenants, settings: Some(Box::new(with_second_person)), ..Wanted::default() };
+        let bed = Testbed::start("console-second-person", wanted).await;
+        {
+            let (ann, bob, ray) =
+                (Browser::of(&bed, "ann").await, Browser::of(&bed, "bob").await, Browser::of(&bed, "ray").await);
+            let (page, actions) = ("/console/blue/targets/crm", "/console/blue/targets/crm/actions");
+            let refused = ann.act(page, actions, "pause", &[("reason", "<b>window</b>"), ("ticket", "INC-7")]).await;
+            assert_eq!(refused.status, StatusCode::CONFLICT);
+            assert!(refused.text.contains(ErrorCode::SecondPersonNeeded.as_str()), "{}", refused.text);
+
+            let (list, confirm) = ("/console/blue/actions", "/console/blue/actions/targets%2D1/confirmation");
+            let shown = ray.load(list).await.text;
+            assert!(
+                shown.contains("&lt;b&gt;window") && shown.contains("INC-7") && shown.contains("waits for a"),
+                "{shown}"
+            );
+            assert!(!shown.contains("value=\"confirm\""), "who may read only has no button: {shown}");
+            assert!(!ray.load("/console/blue/actions?ticket=INC-8").await.text.contains("INC-7"));
+            let own = ann.act(list, confirm, "confirm", &[]).await;
+            assert!(own.text.contains(ErrorCode::SamePerson.as_str()), "{}", own.text);
+            let done = bob.act(list, confirm, "confirm", &[]).await;
+            assert_eq!((done.status, done.to.as_str()), (StatusCode::SEE_OTHER, list), "{}", done.text);
+            assert!(ann.load(page).await.text.contains("ann, confirmed by bob"));
+            let shown = ann.load(list).await.text;
+            assert!(shown.contains("confirmed by bob") && shown.contains("data-state=\"done\""), "{shown}");
+            let done = bob.act(page, actions, "resume", &[("reason", "over")]).await;
+            assert_eq!(done.status, StatusCode::SEE_OTHER, "only what the rule names needs two: {}", done.text);
         }
         bed.stop().await;
     });

@@ -20,7 +20,8 @@ mod stories;
 use std::collections::BTreeSet;
 
 use interlock_workflows::{
-    CustomerEntity, ResourceEntity, ResourceImport, ResourceImportPart, Sweep, TargetEntity, TenantEntity,
+    ActionLogEntity, CustomerEntity, ResourceEntity, ResourceImport, ResourceImportPart, Sweep, TargetEntity,
+    TenantEntity,
 };
 use temporalio_client::WorkflowHistory;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
@@ -74,6 +75,7 @@ fn replayer() -> WorkflowReplayer {
         .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<TargetEntity>)
         .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<Sweep>)
         .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<TenantEntity>)
+        .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<ActionLogEntity>)
         .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<ResourceImport>)
         .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<ResourceImportPart>)
         .unwrap();

@@ -25,6 +25,7 @@ mod temporal_calls;
 mod testbed;
 mod waiting;
 
+mod action_log;
 mod asked_under_load;
 mod asked_while_away;
 mod at_rest;

@@ -96,7 +96,13 @@ fn a_namespace_without_recorded_settings_is_reported() {
         client.delete_workflow_execution(deletion.into_request()).await.unwrap();
         let tenants = Tenants::new(bed.platform.installation.clone());
         let tenant = "blue".parse().unwrap();
-        let words = ActionWords { action_id: "1".to_owned(), actor: "ann".to_owned(), reason: "new".to_owned() };
+        let words = ActionWords {
+            action_id: "1".to_owned(),
+            actor: "ann".to_owned(),
+            reason: "new".to_owned(),
+            ticket: None,
+            confirmed_by: None,
+        };
         let onboard = || async { tenants.act(&tenant, TenantActionKind::Onboard, words.clone()).await.ok() };
         until("the tenant to be on-boarded", onboard).await;
         until("it to be told", || async {

@@ -278,7 +278,13 @@ fn a_receiver_that_wants_no_more_is_paused_until_a_person_resumes_it() {
         assert!(shown.to_string().contains("410"), "{shown}");
         scene.completed(&[order]).await;
         // Resumed, it says it again.
-        let words = ActionWords { action_id: "resume".to_owned(), actor: "ann".to_owned(), reason: "try".to_owned() };
+        let words = ActionWords {
+            action_id: "resume".to_owned(),
+            actor: "ann".to_owned(),
+            reason: "try".to_owned(),
+            ticket: None,
+            confirmed_by: None,
+        };
         let targets = Targets::new(bed.platform.installation.clone());
         let hook = "crm-hook".parse().unwrap();
         targets.act(&hook, TargetActionKind::Resume, words).await.unwrap();

@@ -1,5 +1,6 @@
 //! The pages. Each is a function from a request to HTML.
 
+pub(crate) mod actions;
 pub(crate) mod customer;
 pub(crate) mod find;
 pub(crate) mod now;

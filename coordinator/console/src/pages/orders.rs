@@ -107,6 +107,7 @@ fn bulk(visit: &Visit) -> Markup {
             input type="hidden" name="form_token" value=(visit.form_token());
             label { "Action" select name="action" { @for (name, text) in ACTIONS { option value=(name) { (text) } } } }
             label { "Reason" input name="reason" required maxlength="500" autocomplete="off"; }
+            label { "Ticket" input name="ticket" maxlength="100" size="12" autocomplete="off"; }
             label { "Stop after refusals" input name="refusals" type="number" min="1" value="5"; }
             button { "Act on the chosen " span data-count { "0" } }
             button type="button" data-preview { "Preview" }

@@ -514,6 +514,20 @@ catalogue! {
             => "Ask an operator whose token covers the realm that the tenants share.";
         ActionIdReused = "action_id_reused": "The action id was already used for another action; nothing was changed."
             => "Use a new id for each action; send the same id again only with the same content.";
+        SecondPersonNeeded = "second_person_needed":
+            "The action needs a second person: it was recorded as a proposal, and is not carried out yet."
+            => "Have another person confirm it in time: 'interlock action confirm ENTRY', the console's page 'Who did what', or POST \
+                /v1/tenants/TENANT/actions/ENTRY/confirmation.";
+        SamePerson = "same_person": "The person who proposed an action cannot confirm it."
+            => "Have another person confirm it, with a token or a name of that person's own.";
+        ProposalUnknown = "proposal_unknown": "The log of actions has no such proposal."
+            => "'interlock action list --waiting' shows the proposals that wait.";
+        ProposalExpired = "proposal_expired": "Nobody confirmed the proposal in time; nothing was changed."
+            => "Propose the action again, with a new action id.";
+        ProposalDecided = "proposal_decided": "The proposal was already confirmed, or taken."
+            => "No action needed: 'interlock action list' shows by whom, and what became of it.";
+        ProposalsFull = "proposals_full": "Too many proposals wait for a second person."
+            => "Have the waiting ones confirmed, or wait until they expire.";
         ForceUnderWay = "force_under_way": "Another forced release of the resource is in progress."
             => "Wait until it has finished.";
         PauseOver = "pause_over": "The end of the pause is in the past."

@@ -28,7 +28,7 @@ pub use queue::{
 pub use queue_move::{QueueAssignment, QueueMove};
 pub use record::{Disagreement, InstallationRecord, Records, agreed, to_record};
 pub use target::{TARGET_WORKFLOW_TYPE, target_of_workflow};
-pub use tenant_ops::{IMPORT_WORKFLOW_TYPE, TENANT_WORKFLOW_TYPE, tenant_of_workflow};
+pub use tenant_ops::{ACTION_LOG_WORKFLOW_TYPE, IMPORT_WORKFLOW_TYPE, TENANT_WORKFLOW_TYPE, tenant_of_workflow};
 
 use crate::error_code::ErrorCode;
 use crate::ids::{

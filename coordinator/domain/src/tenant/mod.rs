@@ -131,6 +131,18 @@ pub enum TenantActionKind {
     },
 }
 
+impl TenantActionKind {
+    /// The name on the wire.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Onboard => "onboard",
+            Self::Offboard { .. } => "offboard",
+            Self::Subscribe { .. } => "subscribe",
+            Self::Unsubscribe { .. } => "unsubscribe",
+        }
+    }
+}
+
 /// The result of an action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TenantActionDone {

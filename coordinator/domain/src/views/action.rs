@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::action_log::ActionObject;
 use crate::action_words::Refusal;
 use crate::customer::{ActionDone, ListedOrder, OrderView};
 use crate::error_code::ReasonCode;
@@ -29,6 +30,29 @@ pub struct ActionTaken {
     /// Whether this action id was already applied, so that nothing changed.
     #[serde(default)]
     pub repeated: bool,
+}
+
+/// An action that a second person confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ActionConfirmed {
+    /// The name of its entry in the list of actions.
+    pub entry: String,
+    /// The kind of thing that it is on.
+    #[cfg_attr(feature = "openapi", schema(value_type = ActionObject))]
+    pub on: WireName<ActionObject>,
+    /// The thing.
+    pub id: String,
+    /// The action.
+    pub action: String,
+    /// The action's id.
+    pub action_id: String,
+    /// Who proposed it.
+    pub actor: String,
+    /// Who confirmed it.
+    pub confirmed_by: String,
+    /// The state of the thing after the action.
+    pub state: String,
 }
 
 /// The answer of a customer entity to an action.

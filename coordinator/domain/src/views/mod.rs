@@ -18,8 +18,9 @@ mod tests;
 mod why;
 
 pub use action::{
-    ActionTaken, AmendmentView, BulkPreview, BulkResult, ForceTaken, ForetoldAction, ForetoldOrder, OrderActionAnswer,
-    ResourceActionAnswer, TargetActionAnswer, TargetActionTaken, TenantActionAnswer, TenantActionTaken,
+    ActionConfirmed, ActionTaken, AmendmentView, BulkPreview, BulkResult, ForceTaken, ForetoldAction, ForetoldOrder,
+    OrderActionAnswer, ResourceActionAnswer, TargetActionAnswer, TargetActionTaken, TenantActionAnswer,
+    TenantActionTaken,
 };
 pub use forecast::{
     ActionForecast, ForecastEvent, ForecastHolder, ForecastOrder, ForecastResource, ForecastTarget, ForecastWhat,

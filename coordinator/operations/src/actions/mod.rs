@@ -1,21 +1,27 @@
 //! A person's actions on orders and resources, for the gateway and the command line alike.
 
 mod bulk;
+mod log;
 mod order;
 mod preview;
 mod resource;
 mod unpause;
 mod update;
 
+pub(crate) use log::Noted;
+pub use log::{ACTIONS_LISTED_DEFAULT, ACTIONS_LISTED_MAX, ActionLogs};
 pub use order::{OrderAction, OrderRequest};
 pub use resource::ForceRequest;
 pub(crate) use update::Update;
 
 use interlock_connection::Installation;
+use interlock_domain::action_log::TICKET_BYTES_MAX;
 use interlock_domain::customer::{Refusal, check_action_words};
 use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::order::Rejection;
 use interlock_fault::Fault;
+use serde::Serialize;
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::inspection::{Inspection, InspectionError};
@@ -88,7 +94,7 @@ impl From<ActionError> for Fault {
     }
 }
 
-/// The action id, the actor and the reason.
+/// The action id, the actor, the reason, and the ticket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActionWords {
     /// Identifies the action: repeating it changes nothing.
@@ -97,15 +103,33 @@ pub struct ActionWords {
     pub actor: String,
     /// Why.
     pub reason: String,
+    /// The ticket of another system that the action belongs to. Only the log of actions has it.
+    pub ticket: Option<String>,
+    /// The second person, if the action was proposed and that person has confirmed it.
+    pub confirmed_by: Option<String>,
 }
 
 impl ActionWords {
+    /// Who acts, for the journals of entities: both persons, if there were two.
+    pub(crate) fn signed(&self) -> String {
+        match &self.confirmed_by {
+            None => self.actor.clone(),
+            Some(by) => format!("{}, confirmed by {by}", self.actor),
+        }
+    }
+
+    /// The same words, with who acts as journals show it.
+    #[must_use]
+    pub(crate) fn for_entity(&self) -> Self {
+        Self { actor: self.signed(), ..self.clone() }
+    }
+
     /// Checks that these are valid.
     ///
     /// # Errors
     /// `bad_action`.
     pub fn check(&self) -> Result<(), ActionError> {
-        check_action_words(&self.action_id, &self.actor, &self.reason)?;
+        self.check_parts()?;
         if self.action_id.len() > ACTION_ID_BYTES_MAX {
             let bytes = self.action_id.len();
             return Err(ActionError::bad(format!(
@@ -117,6 +141,29 @@ impl ActionWords {
         }
         Ok(())
     }
+
+    /// Checks the parts of an action that may be one of many, whose id also has the order's id.
+    ///
+    /// # Errors
+    /// `bad_action`.
+    pub(crate) fn check_parts(&self) -> Result<(), ActionError> {
+        check_action_words(&self.action_id, &self.signed(), &self.reason)?;
+        let Some(ticket) = &self.ticket else { return Ok(()) };
+        if ticket.trim().is_empty() || ticket.chars().any(char::is_control) {
+            return Err(ActionError::bad("The ticket is empty or contains control characters."));
+        }
+        if ticket.len() > TICKET_BYTES_MAX {
+            let bytes = ticket.len();
+            return Err(ActionError::bad(format!("The ticket has {bytes} bytes; the limit is {TICKET_BYTES_MAX}.")));
+        }
+        Ok(())
+    }
+}
+
+/// What an action consists of, as a proposal keeps it.
+pub(crate) fn json(content: &impl Serialize) -> Value {
+    // What cannot be written as JSON cannot be sent to an entity either.
+    serde_json::to_value(content).unwrap_or_default()
 }
 
 /// Sends persons' actions to the entities.
@@ -124,12 +171,19 @@ impl ActionWords {
 pub struct Actions {
     installation: Installation,
     inspection: Inspection,
+    logs: ActionLogs,
 }
 
 impl Actions {
     /// Acts through this installation's connection.
     pub fn new(installation: Installation) -> Self {
-        Self { inspection: Inspection::new(installation.clone()), installation }
+        let (inspection, logs) = (Inspection::new(installation.clone()), ActionLogs::new(installation.clone()));
+        Self { installation, inspection, logs }
+    }
+
+    /// The logs of actions of the same installation.
+    pub fn logs(&self) -> &ActionLogs {
+        &self.logs
     }
 
     /// The inspection of the same installation.
@@ -143,8 +197,28 @@ mod tests {
     use super::*;
 
     fn words(action_id: &str, actor: &str, reason: &str) -> Result<(), ErrorCode> {
-        let words = ActionWords { action_id: action_id.to_owned(), actor: actor.to_owned(), reason: reason.to_owned() };
+        words_with(action_id, actor, reason, None)
+    }
+
+    fn words_with(action_id: &str, actor: &str, reason: &str, ticket: Option<&str>) -> Result<(), ErrorCode> {
+        let words = ActionWords {
+            action_id: action_id.to_owned(),
+            actor: actor.to_owned(),
+            reason: reason.to_owned(),
+            ticket: ticket.map(str::to_owned),
+            confirmed_by: None,
+        };
         words.check().map_err(|error| error.code())
+    }
+
+    #[test]
+    fn a_ticket_is_a_short_text_or_absent() {
+        let ticket = |ticket: &str| words_with("x", "ann", "typo", Some(ticket));
+        assert_eq!(ticket("INC-7"), Ok(()));
+        assert_eq!(ticket(&"x".repeat(TICKET_BYTES_MAX)), Ok(()));
+        for wrong in ["", " ", "a\nb", &"x".repeat(TICKET_BYTES_MAX + 1)] {
+            assert_eq!(ticket(wrong), Err(ErrorCode::BadAction), "{wrong:?}");
+        }
     }
 
     #[test]

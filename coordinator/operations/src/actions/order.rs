@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use interlock_domain::action_log::ActionObject;
 use interlock_domain::action_mark::content_of;
 use interlock_domain::catalog::{AmendableStep, AmendedOrder, Amendment};
 use interlock_domain::customer::waiting::WaitKind;
 use interlock_domain::customer::{
     Action, ActionDone, ActionKind, OrderView, PausedWhat, Refusal, StepStateName, StepView, WaitView,
-    action_mark_of_0_1, check_action_words,
+    action_mark_of_0_1,
 };
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, TenantId};
@@ -18,7 +19,7 @@ use interlock_workflows::names;
 use serde_json::{Map, Value};
 
 use super::update::Update;
-use super::{ActionError, ActionWords, Actions};
+use super::{ActionError, ActionWords, Actions, Noted};
 use crate::inspection::InspectionError;
 
 /// How long a customer's entity may take to answer.
@@ -80,6 +81,14 @@ impl OrderAction {
         match self {
             Self::Amend { data } => Some(content_of(&Value::Object(data.clone()))),
             Self::Retry | Self::Skip | Self::Cancel | Self::ReleaseFirst => None,
+        }
+    }
+
+    /// The fields to correct; null unless it amends.
+    fn data(&self) -> Value {
+        match self {
+            Self::Amend { data } => Value::Object(data.clone()),
+            Self::Retry | Self::Skip | Self::Cancel | Self::ReleaseFirst => Value::Null,
         }
     }
 
@@ -148,6 +157,20 @@ impl Actions {
     /// [`ActionError`]; after `no_worker` or `temporal_unavailable` the action may still be taken, and asking
     /// again with the same action id is safe.
     pub async fn on_order(&self, tenant: &TenantId, request: &OrderRequest) -> Result<ActionTaken, ActionError> {
+        let noted = Noted {
+            tenant: Some(tenant),
+            on: ActionObject::Order,
+            id: request.order_id.to_string(),
+            action: request.action.name(),
+            content: request.action.data(),
+            words: &request.words,
+        };
+        let signed = OrderRequest { words: request.words.for_entity(), ..request.clone() };
+        let act = Box::pin(self.taken_on_order(tenant, &signed));
+        self.logs.noted(noted, |taken| taken.state.to_string(), act).await
+    }
+
+    async fn taken_on_order(&self, tenant: &TenantId, request: &OrderRequest) -> Result<ActionTaken, ActionError> {
         let OrderRequest { order_id, words, .. } = request;
         let taken = |state: WireName<OrderState>, repeated| ActionTaken {
             order_id: order_id.clone(),
@@ -176,7 +199,7 @@ impl Actions {
     /// [`ActionError`].
     pub(super) async fn prepared(&self, tenant: &TenantId, request: &OrderRequest) -> Result<Prepared, ActionError> {
         let OrderRequest { order_id, action, words } = request;
-        check_action_words(&words.action_id, &words.actor, &words.reason)?;
+        words.check()?;
         let view = self.inspection.order(tenant, order_id).await?;
         let paused = paused_call(&view).filter(|_| *action == OrderAction::Retry).map(str::to_owned);
         let content = action.content();

@@ -2,14 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use interlock_domain::action_log::ActionObject;
 use interlock_domain::ids::{ResourceId, TenantId};
 use interlock_domain::resource::{FORCE_HOLDER_WAIT_MS, FORCE_LOOK_UP_WAIT_MS, ForceRelease};
 use interlock_domain::views::{ForceTaken, ResourceActionAnswer};
 use interlock_workflows::{ResourceAction, names};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::update::Update;
-use super::{ActionError, ActionWords, Actions};
+use super::{ActionError, ActionWords, Actions, Noted};
 use crate::inspection::InspectionError;
 
 /// How long a forced release may take: the entity waits this long for the target and for the holder, and then answers.
@@ -36,8 +38,22 @@ impl Actions {
     /// [`ActionError`]: among others `still_registered`, `holder_has_open_orders`, `authority_unanswered`,
     /// `authority_unclear`, `holder_unanswered`, `nobody_holds`, `force_under_way`.
     pub async fn force_release(&self, tenant: &TenantId, request: &ForceRequest) -> Result<ForceTaken, ActionError> {
+        request.words.check()?;
+        let noted = Noted {
+            tenant: Some(tenant),
+            on: ActionObject::Resource,
+            id: request.resource.to_string(),
+            action: "force_release",
+            content: json!({"even_if_registered": request.even_if_registered, "own_only": request.own_only}),
+            words: &request.words,
+        };
+        let signed = ForceRequest { words: request.words.for_entity(), ..request.clone() };
+        let act = Box::pin(self.forced(tenant, &signed));
+        self.logs.noted(noted, |_| "released".to_owned(), act).await
+    }
+
+    async fn forced(&self, tenant: &TenantId, request: &ForceRequest) -> Result<ForceTaken, ActionError> {
         let ForceRequest { resource, words, .. } = request;
-        words.check()?;
         let release = self.force_of(tenant, request);
         // Tenants that share a realm may use the same action id.
         let first_id = format!("{}/{}", tenant.encoded(), release.mark());

@@ -105,6 +105,7 @@ impl MoveAll<'_> {
             names::RESOURCE_ENTITY,
             names::TARGET_ENTITY,
             names::TENANT_ENTITY,
+            names::ACTION_LOG,
             names::RESOURCE_IMPORT,
             // It is waited for: parts do not move.
             names::RESOURCE_IMPORT_PART,

@@ -27,6 +27,7 @@ use tonic::Status;
 use crate::misplaced::misplaced_run;
 use standalone::standalone_view;
 
+mod action_log;
 mod chain;
 mod cursor;
 pub mod forecast;

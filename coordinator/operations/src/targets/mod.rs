@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::Utc;
 use interlock_client::{EntityCallError, TargetClient};
 use interlock_connection::Installation;
+use interlock_domain::action_log::ActionObject;
 use interlock_domain::forecast::forecast_target;
 use interlock_domain::ids::{TargetId, TenantId, Timestamp};
 use interlock_domain::subscription::subscription_of;
@@ -18,7 +19,7 @@ use interlock_settings::Settings;
 
 pub use watch::watch_over;
 
-use crate::actions::{ActionError, ActionWords};
+use crate::actions::{ActionError, ActionLogs, ActionWords, Noted, json};
 use crate::inspection::{Inspection, InspectionError, of_status};
 
 /// How long a target entity may take to answer an action.
@@ -29,13 +30,14 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 pub struct Targets {
     installation: Installation,
     client: TargetClient,
+    logs: ActionLogs,
 }
 
 impl Targets {
     /// Uses this installation's connection.
     pub fn new(installation: Installation) -> Self {
         let client = installation.entities.targets(rules(&installation.settings));
-        Self { installation, client }
+        Self { logs: ActionLogs::new(installation.clone()), installation, client }
     }
 
     /// The client for their entities.
@@ -137,6 +139,24 @@ impl Targets {
     /// # Errors
     /// [`ActionError`].
     pub async fn act(
+        &self,
+        target: &TargetId,
+        kind: TargetActionKind,
+        words: ActionWords,
+    ) -> Result<TargetActionTaken, ActionError> {
+        let noted = Noted {
+            tenant: None,
+            on: ActionObject::Target,
+            id: target.to_string(),
+            action: kind.as_str(),
+            content: json(&kind),
+            words: &words,
+        };
+        let act = Box::pin(self.taken(target, kind, words.for_entity()));
+        self.logs.noted(noted, |taken: &TargetActionTaken| taken.state.to_string(), act).await
+    }
+
+    async fn taken(
         &self,
         target: &TargetId,
         kind: TargetActionKind,

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use interlock_client::{EntityCallError, RunInfo, ServerError, visibility};
 use interlock_connection::Installation;
+use interlock_domain::action_log::ActionObject;
 use interlock_domain::ids::TenantId;
 use interlock_domain::routing::tenant_of_workflow;
 use interlock_domain::tenant::{TenantAction, TenantActionKind, TenantOutlook, TenantSettingsView, TenantView};
@@ -20,7 +21,7 @@ pub use activities::TenantActivities;
 pub use preparation::Preparation;
 pub use shares::keep_shares;
 
-use crate::actions::{ActionError, ActionWords};
+use crate::actions::{ActionError, ActionLogs, ActionWords, Noted, json};
 use crate::inspection::{Inspection, InspectionError, of_status};
 
 /// How long a tenant's workflow may take to answer an action.
@@ -31,12 +32,14 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 pub struct Tenants {
     installation: Installation,
     inspection: Inspection,
+    logs: ActionLogs,
 }
 
 impl Tenants {
     /// Uses this installation's connection.
     pub fn new(installation: Installation) -> Self {
-        Self { inspection: Inspection::new(installation.clone()), installation }
+        let (inspection, logs) = (Inspection::new(installation.clone()), ActionLogs::new(installation.clone()));
+        Self { installation, inspection, logs }
     }
 
     /// The state of a tenant: the body of `GET /v1/tenants/{tenant}`. One that was never on-boarded is active and not managed.
@@ -104,6 +107,24 @@ impl Tenants {
     /// # Errors
     /// [`ActionError`]; the action may still have been taken, and may be sent again with the same id.
     pub async fn act(
+        &self,
+        tenant: &TenantId,
+        kind: TenantActionKind,
+        words: ActionWords,
+    ) -> Result<TenantActionTaken, ActionError> {
+        let noted = Noted {
+            tenant: Some(tenant),
+            on: ActionObject::Tenant,
+            id: tenant.to_string(),
+            action: kind.as_str(),
+            content: json(&kind),
+            words: &words,
+        };
+        let act = Box::pin(self.taken(tenant, kind, words.for_entity()));
+        self.logs.noted(noted, |taken: &TenantActionTaken| taken.state.to_string(), act).await
+    }
+
+    async fn taken(
         &self,
         tenant: &TenantId,
         kind: TenantActionKind,

@@ -66,7 +66,7 @@ fn fields(text: &str) -> Result<Map<String, Value>, String> {
 
 pub(super) async fn amend(arguments: &AmendArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let action = OrderAction::Amend { data: arguments.data.clone() };
-    run(&action, &arguments.act, settings, output).await
+    Box::pin(run(&action, &arguments.act, settings, output)).await
 }
 
 /// Exit code 1 if an action was refused, or if orders are missing because their customers did not answer; 2 if it found orders and

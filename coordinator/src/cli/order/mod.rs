@@ -44,12 +44,12 @@ pub(super) async fn run(command: &OrderCommand, settings: Settings, output: Outp
         OrderCommand::Show(arguments) => show::run(arguments, settings, output).await,
         OrderCommand::Why(arguments) => why::run(arguments, settings, output).await,
         OrderCommand::List(arguments) => Box::pin(list::run(arguments, settings, output)).await,
-        OrderCommand::Retry(arguments) => act::run(&OrderAction::Retry, arguments, settings, output).await,
-        OrderCommand::Skip(arguments) => act::run(&OrderAction::Skip, arguments, settings, output).await,
+        OrderCommand::Retry(arguments) => Box::pin(act::run(&OrderAction::Retry, arguments, settings, output)).await,
+        OrderCommand::Skip(arguments) => Box::pin(act::run(&OrderAction::Skip, arguments, settings, output)).await,
         OrderCommand::Amend(arguments) => Box::pin(act::amend(arguments, settings, output)).await,
-        OrderCommand::Cancel(arguments) => act::run(&OrderAction::Cancel, arguments, settings, output).await,
+        OrderCommand::Cancel(arguments) => Box::pin(act::run(&OrderAction::Cancel, arguments, settings, output)).await,
         OrderCommand::ReleaseFirst(arguments) => {
-            act::run(&OrderAction::ReleaseFirst, arguments, settings, output).await
+            Box::pin(act::run(&OrderAction::ReleaseFirst, arguments, settings, output)).await
         }
     }
 }

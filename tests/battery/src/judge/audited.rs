@@ -11,11 +11,12 @@ use super::{Evidence, Verdict};
 use crate::error::BatteryError;
 
 /// The workflows of which the audit judges histories.
-const AUDITED: [&str; 7] = [
+const AUDITED: [&str; 8] = [
     names::CUSTOMER_ENTITY,
     names::RESOURCE_ENTITY,
     names::TARGET_ENTITY,
     names::TENANT_ENTITY,
+    names::ACTION_LOG,
     names::RESOURCE_IMPORT,
     names::RESOURCE_IMPORT_PART,
     names::SWEEP,
