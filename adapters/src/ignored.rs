@@ -73,7 +73,7 @@ mod tests {
             assert!(known.contains(name) && !kinds.is_empty(), "{name}: {known:?}");
         }
         let for_all: Vec<&&str> = known.iter().filter(|name| USED_BY.iter().all(|(used, _)| used != *name)).collect();
-        assert_eq!(for_all, [&"adapter", &"rate_per_second", &"maintenance", &"outage"]);
+        assert_eq!(for_all, [&"adapter", &"rate_per_second", &"rate_per_tenant", &"maintenance", &"outage"]);
     }
 
     #[test]
@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(Declarative.ignored(["success"]), Some(("success", "json".to_owned())));
         assert_eq!(External.ignored(["timeout"]), Some(("timeout", "pyhss, json, declarative, webhook".to_owned())));
         for kind in KINDS {
-            assert_eq!(kind.ignored(["adapter", "rate_per_second", "maintenance", "outage"]), None);
+            assert_eq!(kind.ignored(["adapter", "rate_per_second", "rate_per_tenant", "maintenance", "outage"]), None);
         }
         for kind in [Pyhss, Json, Declarative] {
             assert_eq!(kind.ignored(["base_url", "auth", "timeout", "retry_after_max", "max_apply_delay"]), None);
